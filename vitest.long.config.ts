@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+// Crash, soak, corruption and size suites: minutes each, so one at a time and apart from `npm test`.
+export default defineConfig({
+  test: {
+    include: ["test/**/*.long.test.ts"],
+    testTimeout: 20 * 60_000,
+    hookTimeout: 10 * 60_000,
+    pool: "forks",
+    maxWorkers: 1,
+  },
+});
