@@ -1,0 +1,28 @@
+/**
+ * Something of known size that can be read from any position: a file, a remote archive of several
+ * volumes, the plaintext inside an age file. The reading path knows nothing else about its source,
+ * so it runs wherever bytes can be had.
+ */
+export interface ByteRange {
+  /** Length in bytes. */
+  readonly size: number;
+  /**
+   * The bytes from `start` (inclusive) to `end` (exclusive), in pieces of any size, in order.
+   * Throws when fewer can be had: a reader never sees a short range as a complete one.
+   */
+  read(start: number, end: number): AsyncIterable<Uint8Array>;
+}
+
+/** Reads a range whole into one buffer; meant for small ranges. */
+export async function readBytes(source: ByteRange, start: number, end: number): Promise<Buffer> {
+  const whole = Buffer.allocUnsafe(end - start);
+  let filled = 0;
+  for await (const piece of source.read(start, end)) {
+    whole.set(piece, filled);
+    filled += piece.length;
+  }
+  if (filled !== whole.length) {
+    throw new RangeError(`expected ${whole.length} bytes from ${start}, got ${filled}`);
+  }
+  return whole;
+}

@@ -1,0 +1,86 @@
+import { RestbackupError } from "./errors.ts";
+
+/** `NAME-YYYYMMDDTHHMMSSZ.tar.zst.age`, whole or one volume of a set. */
+const ENTRY =
+  /^(?<name>.+)-(?<stamp>\d{8}T\d{6}Z)\.tar\.zst\.age(?:\.(?<volume>\d{3,})(?<last>\.last)?)?$/s;
+
+/** What an object's name says; undefined for names that are not archives of ours. */
+export interface ParsedName {
+  /** The archive's name without volume suffix: what users call the entry. */
+  readonly entry: string;
+  /** The NAME part, as given to the backup. */
+  readonly name: string;
+  /** The date in the name, chosen by the machine that wrote it. Never decides what is latest. */
+  readonly date: Date;
+  /** Position of this volume in its set from 0, or undefined for an archive in one piece. */
+  readonly volume: number | undefined;
+  /** Whether this is the volume that completes the set. */
+  readonly last: boolean;
+}
+
+/** The name of an archive made at `date`, whole seconds, UTC. */
+export function entryName(name: string, date: Date): string {
+  const stamp = `${date.toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z`;
+  return `${name}-${stamp}.tar.zst.age`;
+}
+
+/** The name of volume `index` (from 0); the last one says so. */
+export function volumeName(entry: string, index: number, last: boolean): string {
+  return `${entry}.${String(index).padStart(3, "0")}${last ? ".last" : ""}`;
+}
+
+/** Reads an object's name, with or without leading slash. */
+export function parseName(objectName: string): ParsedName | undefined {
+  const match = ENTRY.exec(objectName.replace(/^\//, ""));
+  if (match === null) return undefined;
+  const { name, stamp, volume, last } = match.groups as Record<string, string | undefined>;
+  const iso = stamp!.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z");
+  const date = new Date(iso);
+  // Date accepts 20260231 by rolling over, and rejects month 13: only a true date round-trips.
+  if (Number.isNaN(date.getTime()) || date.toISOString() !== iso.replace("Z", ".000Z")) {
+    return undefined;
+  }
+  return {
+    entry: entryName(name!, date),
+    name: name!,
+    date,
+    volume: volume === undefined ? undefined : Number(volume),
+    last: last !== undefined,
+  };
+}
+
+/**
+ * Checks a NAME for use in object names (`backup-api.md`, "Names"): segments of 1-255 bytes with
+ * room for our suffix, no empty, `.` or `..` segment, no control characters, at most 1024 in all.
+ * Throws `usage`.
+ */
+export function checkName(name: string): string {
+  const refuse = (why: string): never => {
+    throw new RestbackupError("usage", `"${printable(name)}" cannot be a backup name: ${why}.`, {
+      hint: "Use letters, digits, dots, dashes and underscores, for example --name website.",
+    });
+  };
+  if (name === "") refuse("it is empty");
+  if (!name.isWellFormed()) refuse("it is not valid Unicode");
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(name)) refuse("it holds control characters");
+  // "-20261123T094012Z.tar.zst.age.000000.last"
+  const suffixBytes = 41;
+  const segments = name.split("/");
+  for (const segment of segments) {
+    if (segment === "") refuse("it has an empty part (a slash at an end, or two in a row)");
+    if (segment === "." || segment === "..") refuse(`"${segment}" is not allowed as a part`);
+    if (Buffer.byteLength(segment) + suffixBytes > 255) refuse("a part is longer than 214 bytes");
+  }
+  if (Buffer.byteLength(name) + suffixBytes > 1024) refuse("it is longer than 983 bytes");
+  if (segments[0] === "session") refuse('"session/" belongs to the server');
+  return name;
+}
+
+/** Text for a message: control characters made visible, length bounded. */
+export function printable(text: string): string {
+  const visible = text.replaceAll(
+    /[\u0000-\u001f\u007f-\u009f]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+  return visible.length > 200 ? `${visible.slice(0, 200)}…` : visible;
+}
