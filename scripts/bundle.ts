@@ -1,0 +1,111 @@
+import { fileURLToPath } from "node:url";
+import { build, type Metafile, type Plugin } from "esbuild";
+import { collectLicenses } from "./licenses.ts";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Bundles and their sources. Workers are started by the name of their file, so all lie side by side. */
+const entryPoints = {
+  cli: "src/cli/main.ts",
+  backup: "src/action/backup.ts",
+  restore: "src/action/restore.ts",
+  "pack-worker": "src/archive/pack-worker.ts",
+  "restore-worker": "src/archive/restore-worker.ts",
+};
+
+/** What runs in someone's workflow, and how many bytes of code it may load. */
+const limits: Record<string, number> = { "backup.js": 1_000_000, "restore.js": 1_000_000 };
+
+/** Bundled CommonJS packages call `require` for Node's own modules; ES modules have none. */
+const banner =
+  'import{createRequire as nodeCreateRequire}from"node:module";' +
+  "const require=nodeCreateRequire(import.meta.url);";
+
+/** Replaces packages, or modules of theirs, that are far larger than our use of them. */
+const slim: Plugin = {
+  name: "slim",
+  setup({ onResolve }) {
+    const undici = fileURLToPath(import.meta.resolve("./slim/undici.js"));
+    const httpClient = fileURLToPath(import.meta.resolve("./slim/actions-http-client.js"));
+    const llhttp = fileURLToPath(import.meta.resolve("undici/lib/llhttp/llhttp-wasm.js"));
+    onResolve({ filter: /^undici$/ }, () => ({ path: undici }));
+    onResolve({ filter: /^@actions\/http-client(\/.*)?$/ }, () => ({ path: httpClient }));
+    // One HTTP parser instead of two: the one without SIMD runs on every processor.
+    onResolve({ filter: /llhttp_simd-wasm\.js$/ }, () => ({ path: llhttp }));
+  },
+};
+
+export interface Bundle {
+  /** Every file of dist, by its name there. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** For each entry, the bytes it loads when it starts: itself and all it imports statically. */
+  readonly loads: ReadonlyMap<string, number>;
+}
+
+/** Builds everything in memory. The same sources and packages give the same bytes. */
+export async function bundle(): Promise<Bundle> {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints,
+    outdir: "dist",
+    bundle: true,
+    splitting: true,
+    chunkNames: "chunk-[hash]",
+    format: "esm",
+    platform: "node",
+    target: "node22",
+    minify: true,
+    charset: "utf8",
+    legalComments: "none",
+    banner: { js: banner },
+    // undici's own switch for builds without its second, experimental HTTP parser.
+    define: { esbuildDetection: "true" },
+    plugins: [slim],
+    metafile: true,
+    write: false,
+    logLevel: "warning",
+  });
+  const files = new Map<string, Uint8Array>();
+  for (const { path, contents } of result.outputFiles) {
+    const name = distName(path);
+    files.set(name, name === "cli.js" ? executable(contents) : contents);
+  }
+  // dist also runs where no package.json above it says that these are ES modules.
+  files.set("package.json", Buffer.from('{ "type": "module" }\n'));
+  files.set("LICENSES.txt", Buffer.from(await collectLicenses(root, result.metafile)));
+  return { files, loads: staticLoads(result.metafile) };
+}
+
+/** Throws when something that runs in a workflow has grown over its limit. */
+export function checkLimits({ loads }: Bundle): void {
+  for (const [entry, limit] of Object.entries(limits)) {
+    const bytes = loads.get(entry) ?? Number.POSITIVE_INFINITY;
+    if (bytes > limit) throw new Error(`dist/${entry} loads ${bytes} bytes; the limit is ${limit}`);
+  }
+}
+
+function distName(path: string): string {
+  return path.replace(/^.*[/\\]dist[/\\]/, "");
+}
+
+function executable(contents: Uint8Array): Uint8Array {
+  const code = Buffer.from(contents).toString();
+  return code.startsWith("#!") ? contents : Buffer.from(`#!/usr/bin/env node\n${code}`);
+}
+
+function staticLoads({ outputs }: Metafile): Map<string, number> {
+  const loads = new Map<string, number>();
+  for (const path of Object.keys(outputs)) {
+    // A module loaded by `import()` has an entry point too; only ours are asked about.
+    if (!Object.hasOwn(entryPoints, distName(path).replace(/\.js$/, ""))) continue;
+    const seen = new Set([path]);
+    for (const loaded of seen) {
+      for (const { path: imported, kind } of outputs[loaded]?.imports ?? []) {
+        if (kind === "import-statement" && imported in outputs) seen.add(imported);
+      }
+    }
+    const bytes = [...seen].reduce((sum, loaded) => sum + (outputs[loaded]?.bytes ?? 0), 0);
+    loads.set(distName(path), bytes);
+  }
+  return loads;
+}
