@@ -1,0 +1,572 @@
+import { createHash } from "node:crypto";
+import { constants, type Stats } from "node:fs";
+import {
+  type FileHandle,
+  link,
+  lstat,
+  open,
+  opendir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  unlink,
+} from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { ioError, RestbackupError, systemCode } from "../errors.ts";
+import { printable } from "../naming.ts";
+import { diskPath, isHashed, isObjectFolder, nameOfDiskPath, OWN_FOLDER } from "./disk-name.ts";
+import {
+  BatchWriter,
+  ignoreMissing,
+  makeFolder,
+  syncFolder,
+  syncFoldersUpTo,
+  writeDurably,
+} from "./durable.ts";
+import { checkObjectName } from "./object-name.ts";
+import { isRecordOf, type ObjectRecord, parseRecord } from "./object-record.ts";
+import type { PutSource, Store, StoredEntry, StoredObject, TransferOptions } from "./store.ts";
+import { isAbandoned, temporaryName } from "./temporary-files.ts";
+
+const READ_BYTES = 512 * 1024;
+const LIST_BATCH = 64;
+const FORMAT = { format: "restbackup directory store", version: 1 };
+
+/** What a directory store knows of an object: always with digest. */
+export type DirectoryObject = StoredObject & { readonly sha256: string };
+
+export interface DirectoryStoreOptions {
+  /** Makes the folder, and those above it, when it is missing (0700). */
+  readonly create?: boolean;
+  /** The store's clock: milliseconds since 1970. */
+  readonly clock?: () => number;
+}
+
+/** Content to create an object from, as it arrives. */
+export interface NewContent {
+  readonly stream: AsyncIterable<Uint8Array>;
+  /** Length in bytes; any other length is refused. */
+  readonly size: number;
+  /** SHA-256 as 64 lower-case hex digits; when given, other content is refused. */
+  readonly sha256?: string | undefined;
+}
+
+/**
+ * Opens a folder as a store. Throws `not-found` when it is missing (unless `create`), `usage`
+ * when it holds a store of a later version, `io` when it cannot be read.
+ *
+ * Objects are ordinary files at the places {@link diskPath} gives, so that stock tools read them;
+ * what else the store needs is below `.restbackup/`: `version.json`, `tmp/` and `meta/`, which
+ * holds a record (name, size, createtime, SHA-256) for each object at the object's own path. An
+ * object's createtime is its file's modification time.
+ */
+export async function openDirectoryStore(
+  folder: string,
+  options: DirectoryStoreOptions = {},
+): Promise<DirectoryStore> {
+  const root = resolve(folder);
+  const description = pathToFileURL(root).href;
+  try {
+    if (options.create === true) await makeFolder(root);
+    const stats = await lstat(join(root, ".")).catch((error: unknown) => {
+      if (systemCode(error) !== "ENOENT") throw error;
+      throw new RestbackupError("not-found", `There is no store at ${description}.`, {
+        hint: "Check the path, or make a first backup to it.",
+      });
+    });
+    if (!stats.isDirectory()) {
+      throw new RestbackupError("usage", `${description} is not a folder.`);
+    }
+    await checkVersion(root, description);
+    const store = new DirectoryStore(root, description, options.clock ?? Date.now);
+    if (options.create === true) await store.prepare();
+    return store;
+  } catch (error) {
+    throw ioError(`Cannot open the store at ${description}`, error);
+  }
+}
+
+async function checkVersion(root: string, description: string): Promise<void> {
+  const text = await ignoreMissing(readFile(join(root, OWN_FOLDER, "version.json"), "utf8"));
+  if (text === undefined) return;
+  let found: Partial<typeof FORMAT>;
+  try {
+    found = JSON.parse(text) as Partial<typeof FORMAT>;
+  } catch {
+    found = {};
+  }
+  if (found.format !== FORMAT.format || found.version !== FORMAT.version) {
+    throw new RestbackupError(
+      "usage",
+      `${description} is not a directory store this version of restbackup can read.`,
+      { hint: "Use the restbackup that wrote it, or a later one." },
+    );
+  }
+}
+
+/** A folder as a store; see {@link openDirectoryStore}. */
+export class DirectoryStore implements Store {
+  readonly description: string;
+  readonly spool: string;
+  readonly ranges = true;
+  readonly #root: string;
+  readonly #meta: string;
+  readonly #clock: () => number;
+  readonly #digesting = new Map<string, Promise<ObjectRecord>>();
+
+  constructor(root: string, description: string, clock: () => number) {
+    this.#root = root;
+    this.#meta = join(root, OWN_FOLDER, "meta");
+    this.#clock = clock;
+    this.description = description;
+    this.spool = join(root, OWN_FOLDER, "tmp");
+  }
+
+  /** Makes the store's own folders, and clears away what killed writers left behind. */
+  async prepare(): Promise<void> {
+    await makeFolder(this.spool);
+    await makeFolder(this.#meta);
+    const versionFile = join(this.#root, OWN_FOLDER, "version.json");
+    if ((await ignoreMissing(lstat(versionFile))) === undefined) {
+      const temporary = join(this.spool, temporaryName("meta"));
+      await writeDurably(temporary, `${JSON.stringify(FORMAT)}\n`);
+      await rename(temporary, versionFile);
+      await syncFolder(dirname(versionFile));
+    }
+    await this.recover();
+  }
+
+  /**
+   * Settles what writers that died left in the spool folder: an object that had been linked into
+   * place gets its record, anything else is removed. Files of living writers stay.
+   */
+  async recover(): Promise<void> {
+    const now = new Date();
+    const abandoned: string[] = [];
+    for (const name of (await ignoreMissing(readdir(this.spool))) ?? []) {
+      const path = join(this.spool, name);
+      const stats = await ignoreMissing(lstat(path));
+      if (stats !== undefined && isAbandoned(name, stats.mtime, now)) abandoned.push(path);
+    }
+    // All commits first: the data file beside a record is the proof that its link was made.
+    for (const path of abandoned) if (path.endsWith(".meta")) await this.#finishCommit(path);
+    for (const path of abandoned) await rm(path, { force: true, recursive: true });
+  }
+
+  /** A writer died with its record not in place: puts it there when the object is. */
+  async #finishCommit(metaFile: string): Promise<void> {
+    const record = parseRecord((await ignoreMissing(readFile(metaFile, "utf8"))) ?? "");
+    if (record === undefined) return;
+    const data = await ignoreMissing(lstat(metaFile.replace(/\.meta$/, ".data")));
+    const stored = await ignoreMissing(lstat(this.#pathOf(record.name)));
+    if (data === undefined || stored === undefined) return;
+    if (data.ino !== stored.ino || data.dev !== stored.dev) return;
+    await this.#placeRecord(record.name, metaFile);
+    await syncFoldersUpTo(dirname(this.#pathOf(record.name)), this.#root);
+  }
+
+  async put(
+    name: string,
+    source: PutSource,
+    options: TransferOptions = {},
+  ): Promise<DirectoryObject> {
+    try {
+      return await this.create(name, source, options);
+    } catch (error) {
+      if (!(error instanceof RestbackupError) || error.code !== "name-taken") throw error;
+      const present = await this.stat(name, options);
+      if (present?.size === source.size && present.sha256 === source.sha256) return present;
+      throw error;
+    }
+  }
+
+  /**
+   * Stores content under a name that must be free, whatever it holds: `name-taken` also for equal
+   * content. Throws `store-refused` when size or digest are not as announced, `io` with the system
+   * error as cause when the disk fails; then nothing is left behind and the name is still free.
+   */
+  async create(
+    name: string,
+    content: NewContent | PutSource,
+    options: TransferOptions = {},
+  ): Promise<DirectoryObject> {
+    checkObjectName(name);
+    if ((await this.#lstat(name)) !== undefined) throw nameTaken(name);
+    const temporary = join(this.spool, temporaryName("data"));
+    try {
+      await makeFolder(this.spool);
+      const written = await this.#writeTemporary(temporary, name, content, options);
+      await this.#commit(temporary, written);
+      if ("file" in content && this.#isSpooled(content.file)) {
+        await rm(content.file, { force: true });
+      }
+      return withoutExtras(written);
+    } catch (error) {
+      throw storeError(`Cannot store "${printable(name)}" in ${this.description}`, error);
+    } finally {
+      // Whatever happened: once linked the object needs them no more, before that they are litter.
+      await rm(temporary, { force: true }).catch(() => {});
+      await rm(metaOf(temporary), { force: true }).catch(() => {});
+    }
+  }
+
+  #isSpooled(file: string | undefined): file is string {
+    return file !== undefined && dirname(resolve(file)) === this.spool;
+  }
+
+  /** The content and its record, durable, in the spool folder. */
+  async #writeTemporary(
+    temporary: string,
+    name: string,
+    content: NewContent | PutSource,
+    options: TransferOptions,
+  ): Promise<ObjectRecord> {
+    checkNotAborted(options.signal);
+    let handle: FileHandle;
+    let sha256: string;
+    if ("open" in content && this.#isSpooled(content.file)) {
+      await link(content.file, temporary);
+      handle = await open(temporary, "r+");
+      sha256 = content.sha256;
+    } else {
+      handle = await open(temporary, "wx", 0o600);
+      try {
+        sha256 = await receive(handle, content, options);
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    }
+    await using file = handle;
+    checkReceived((await file.stat()).size, sha256, content);
+    const createtime = Math.floor(this.#clock() / 1000);
+    await file.utimes(createtime, createtime);
+    await file.sync();
+    // Some file systems keep even seconds only: what they kept is what counts.
+    const record = { name, ...sizeAndTime(await file.stat()), sha256 };
+    await writeDurably(metaOf(temporary), `${JSON.stringify(record)}\n`);
+    return record;
+  }
+
+  /**
+   * Makes the object exist: link(2) fails when the name is taken, so of several writers one wins.
+   * When this resolves, file, record and every folder entry on the way are on stable storage.
+   */
+  async #commit(temporary: string, record: ObjectRecord): Promise<void> {
+    const path = this.#pathOf(record.name);
+    await makeFolder(dirname(path));
+    await makeFolder(dirname(this.#metaPathOf(record.name)));
+    await linkInto(temporary, path, record.name);
+    try {
+      await this.#placeRecord(record.name, metaOf(temporary));
+      await syncFoldersUpTo(dirname(path), this.#root);
+    } catch (error) {
+      // Nobody has been told that it is stored, and it may not be durable: it must not stay.
+      await unlink(path).catch(() => {});
+      await rm(this.#metaPathOf(record.name), { force: true }).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #placeRecord(name: string, metaFile: string): Promise<void> {
+    const place = this.#metaPathOf(name);
+    await makeFolder(dirname(place));
+    await rename(metaFile, place);
+    await syncFoldersUpTo(dirname(place), this.#meta);
+  }
+
+  async *get(
+    name: string,
+    options: TransferOptions & { readonly start?: number; readonly end?: number } = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    checkObjectName(name);
+    const doing = `Cannot read "${printable(name)}" from ${this.description}`;
+    try {
+      await using handle = await this.#openObject(name);
+      const { size } = await handle.stat();
+      const { start = 0, end = size, signal, onBytes } = options;
+      if (end > size) {
+        throw new RestbackupError("damaged", `${doing}: it holds ${size} bytes, not ${end}.`);
+      }
+      let position = start;
+      while (position < end) {
+        checkNotAborted(signal);
+        const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - position));
+        const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+        if (bytesRead === 0) {
+          throw new RestbackupError("damaged", `${doing}: it ends at byte ${position}.`);
+        }
+        position += bytesRead;
+        onBytes?.(bytesRead);
+        yield buffer.subarray(0, bytesRead);
+      }
+    } catch (error) {
+      throw storeError(doing, error);
+    }
+  }
+
+  async #openObject(name: string): Promise<FileHandle> {
+    const present = await this.#lstat(name);
+    if (present !== undefined) {
+      // O_NONBLOCK and O_NOFOLLOW: were it swapped for a pipe or a link, opening must not wait.
+      const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+      const handle = await ignoreMissing(open(this.#pathOf(name), flags));
+      if (handle !== undefined) return handle;
+    }
+    throw new RestbackupError(
+      "not-found",
+      `There is no "${printable(name)}" in ${this.description}.`,
+    );
+  }
+
+  /** What is stored, its digest included: computed and recorded when no record has it. */
+  async stat(
+    name: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<DirectoryObject | undefined> {
+    checkObjectName(name);
+    try {
+      const present = await this.#lstat(name);
+      if (present === undefined) return undefined;
+      const record = await this.#readRecord(name);
+      if (record !== undefined && isRecordOf(record, name, sizeAndTime(present))) {
+        return withoutExtras(record);
+      }
+      return withoutExtras(await this.#digest(name, options.signal));
+    } catch (error) {
+      throw storeError(`Cannot look up "${printable(name)}" in ${this.description}`, error);
+    }
+  }
+
+  /** The file's own data when an object of exactly this name is there. */
+  async #lstat(name: string): Promise<Stats | undefined> {
+    const stats = await ignoreMissing(lstat(this.#pathOf(name)));
+    if (stats === undefined || !stats.isFile()) return undefined;
+    if (process.platform === "linux") return stats;
+    // Where "A" and "a" are one file, the record says which of them it is.
+    const record = await this.#readRecord(name);
+    return record === undefined || record.name === name ? stats : undefined;
+  }
+
+  async #readRecord(name: string): Promise<ObjectRecord | undefined> {
+    const text = await ignoreMissing(readFile(this.#metaPathOf(name), "utf8"));
+    return text === undefined ? undefined : parseRecord(text);
+  }
+
+  /** Digests a file that has no record (copied in by hand, or its writer was killed), once. */
+  #digest(name: string, signal: AbortSignal | undefined): Promise<ObjectRecord> {
+    const running = this.#digesting.get(name);
+    if (running !== undefined) return running;
+    const digesting = this.#digestAndRecord(name, signal).finally(() =>
+      this.#digesting.delete(name),
+    );
+    this.#digesting.set(name, digesting);
+    return digesting;
+  }
+
+  async #digestAndRecord(name: string, signal: AbortSignal | undefined): Promise<ObjectRecord> {
+    const hash = createHash("sha256");
+    await using handle = await this.#openObject(name);
+    const before = sizeAndTime(await handle.stat());
+    for await (const piece of handle.createReadStream({
+      highWaterMark: READ_BYTES,
+      autoClose: false,
+      ...(signal === undefined ? {} : { signal }),
+    })) {
+      hash.update(piece as Buffer);
+    }
+    const record = { name, ...before, sha256: hash.digest("hex") };
+    if (!isRecordOf(record, name, sizeAndTime(await handle.stat()))) {
+      throw new RestbackupError("io", `"${printable(name)}" is being changed by another program.`);
+    }
+    await this.#record(record).catch((error: unknown) => {
+      // A store on a read-only medium can be read all the same.
+      if (!["EROFS", "EACCES", "EPERM"].includes(systemCode(error) ?? "")) throw error;
+    });
+    return record;
+  }
+
+  async #record(record: ObjectRecord): Promise<void> {
+    await makeFolder(this.spool);
+    const temporary = join(this.spool, temporaryName("meta"));
+    try {
+      await writeDurably(temporary, `${JSON.stringify(record)}\n`);
+      await this.#placeRecord(record.name, temporary);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  /** Every object; foreign files and folders, and what vanishes meanwhile, are passed over. */
+  async *list(
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<StoredEntry, void, undefined> {
+    try {
+      yield* this.#listFolder(this.#root, options.signal);
+    } catch (error) {
+      throw storeError(`Cannot list ${this.description}`, error);
+    }
+  }
+
+  async *#listFolder(
+    folder: string,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoredEntry, void, undefined> {
+    const entries = await ignoreMissing(opendir(folder, { bufferSize: 256 }));
+    if (entries === undefined) return;
+    const subfolders: string[] = [];
+    let batch: string[] = [];
+    for await (const entry of entries) {
+      checkNotAborted(signal);
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) {
+        if (isObjectFolder(entry.name)) subfolders.push(path);
+      } else if (entry.isFile()) {
+        batch.push(path);
+        if (batch.length >= LIST_BATCH) {
+          yield* await this.#entriesOf(batch);
+          batch = [];
+        }
+      }
+    }
+    yield* await this.#entriesOf(batch);
+    for (const subfolder of subfolders) yield* this.#listFolder(subfolder, signal);
+  }
+
+  async #entriesOf(paths: string[]): Promise<StoredEntry[]> {
+    const entries = await Promise.all(paths.map((path) => this.#entryAt(path)));
+    return entries.filter((entry) => entry !== undefined);
+  }
+
+  async #entryAt(path: string): Promise<StoredEntry | undefined> {
+    const name = await this.#nameAt(relative(this.#root, path).split(/[\\/]/));
+    if (name === undefined) return undefined;
+    const stats = await ignoreMissing(lstat(path));
+    return stats?.isFile() ? { name, ...sizeAndTime(stats) } : undefined;
+  }
+
+  async #nameAt(segments: string[]): Promise<string | undefined> {
+    let name: string | undefined;
+    if (segments.some(isHashed)) {
+      const text = await ignoreMissing(readFile(join(this.#meta, ...segments), "utf8"));
+      name = parseRecord(text ?? "")?.name;
+      if (name !== undefined && join(...diskPath(name)) !== join(...segments)) return undefined;
+    } else {
+      name = nameOfDiskPath(segments);
+    }
+    try {
+      return name === undefined ? undefined : checkObjectName(name);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#digesting.values());
+  }
+
+  #pathOf(name: string): string {
+    return join(this.#root, ...diskPath(name));
+  }
+
+  #metaPathOf(name: string): string {
+    return join(this.#meta, ...diskPath(name));
+  }
+}
+
+function metaOf(dataFile: string): string {
+  return dataFile.replace(/\.data$/, ".meta");
+}
+
+function sizeAndTime(stats: Stats): { size: number; createtime: number } {
+  return { size: stats.size, createtime: Math.floor(stats.mtimeMs / 1000) };
+}
+
+function withoutExtras({ name, size, createtime, sha256 }: ObjectRecord): DirectoryObject {
+  return { name, size, createtime, sha256 };
+}
+
+/** Writes the content to a new file and gives its SHA-256; reads no more than was announced. */
+async function receive(
+  handle: FileHandle,
+  content: NewContent | PutSource,
+  { signal, onBytes }: TransferOptions,
+): Promise<string> {
+  const hash = createHash("sha256");
+  const writer = new BatchWriter(handle);
+  let received = 0;
+  try {
+    const stream = "open" in content ? content.open() : content.stream;
+    for await (const piece of stream as AsyncIterable<Uint8Array>) {
+      checkNotAborted(signal);
+      received += piece.length;
+      if (received > content.size) break;
+      hash.update(piece);
+      await writer.write(piece);
+      onBytes?.(piece.length);
+    }
+    await writer.end();
+    checkNotAborted(signal);
+  } finally {
+    await writer.settle();
+  }
+  if (received > content.size) {
+    throw new RestbackupError(
+      "store-refused",
+      `More than the announced ${content.size} bytes came.`,
+    );
+  }
+  return hash.digest("hex");
+}
+
+function checkReceived(size: number, sha256: string, announced: NewContent | PutSource): void {
+  if (size !== announced.size) {
+    throw new RestbackupError("store-refused", `${size} of ${announced.size} bytes came.`);
+  }
+  if (announced.sha256 !== undefined && announced.sha256 !== sha256) {
+    throw new RestbackupError(
+      "store-refused",
+      "The content is not what its SHA-256 digest announced.",
+    );
+  }
+}
+
+async function linkInto(temporary: string, path: string, name: string): Promise<void> {
+  try {
+    await link(temporary, path);
+  } catch (error) {
+    const code = systemCode(error) ?? "";
+    if (code === "EEXIST") throw nameTaken(name);
+    if (["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(code)) {
+      throw new RestbackupError(
+        "io",
+        "The file system has no hard links, without which nothing can be stored there safely: " +
+          "a file could be replaced by another.",
+        { cause: error, hint: "Use a disk with ext4, XFS, APFS, NTFS or their like, not exFAT." },
+      );
+    }
+    throw error;
+  }
+}
+
+function nameTaken(name: string): RestbackupError {
+  return new RestbackupError("name-taken", `"${printable(name)}" is already stored.`, {
+    hint: "Stored objects are never replaced. Use another name.",
+  });
+}
+
+function checkNotAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) {
+    throw new RestbackupError("aborted", "Stopped.", { cause: signal.reason });
+  }
+}
+
+/** Leaves our own errors as they are; any other is the disk's. */
+function storeError(doing: string, error: unknown): RestbackupError {
+  if (error instanceof Error && error.name === "AbortError") {
+    return new RestbackupError("aborted", "Stopped.", { cause: error });
+  }
+  return ioError(doing, error);
+}

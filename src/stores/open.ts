@@ -1,0 +1,56 @@
+import { fileURLToPath } from "node:url";
+import { RestbackupError } from "../errors.ts";
+import { openDirectoryStore } from "./directory.ts";
+import type { Store } from "./store.ts";
+
+export interface OpenStoreOptions {
+  /** Environment variables, for the proxy settings `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Makes the folder of a `file:///` store when it is missing: given when something is to be put. */
+  readonly create?: boolean;
+}
+
+const KINDS = "https://USERNAME:PASSWORD@HOST/ or file:///path/to/folder";
+
+/**
+ * Opens the store a url names (DESIGN.md, "Stores, by url"). Throws `usage` for a url that names
+ * none, without repeating it, since it may hold a password; `not-found` for a folder that is not
+ * there, unless `create`.
+ */
+export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case "file":
+      return await openDirectoryStore(folderOf(url), { create: options.create ?? false });
+    case "s3":
+    case "github-release":
+      throw new RestbackupError("usage", `Stores at ${scheme}:// are not built yet.`, {
+        hint: `This version of restbackup stores at ${KINDS}.`,
+      });
+    case undefined:
+      throw new RestbackupError("usage", "The store is not a url.", {
+        hint: `Write ${KINDS}: for a folder, file:// and its absolute path.`,
+      });
+    default:
+      throw new RestbackupError("usage", "There is no kind of store for this url.", {
+        hint: `Write ${KINDS}.`,
+      });
+  }
+}
+
+function folderOf(url: string): string {
+  try {
+    const parsed = new URL(url);
+    if (!/^file:\/\//i.test(url) || parsed.search !== "" || parsed.hash !== "")
+      throw new TypeError();
+    return fileURLToPath(parsed);
+  } catch {
+    throw new RestbackupError(
+      "usage",
+      "The file: url of the store names no folder of this machine.",
+      {
+        hint: 'Write file:///path/to/folder: three slashes, and "%20" for a space.',
+      },
+    );
+  }
+}
