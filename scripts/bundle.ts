@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Metafile, type Plugin } from "esbuild";
 import { collectLicenses } from "./licenses.ts";
@@ -67,7 +68,7 @@ export async function bundle(): Promise<Bundle> {
   });
   const files = new Map<string, Uint8Array>();
   for (const { path, contents } of result.outputFiles) {
-    const name = distName(path);
+    const name = basename(path);
     files.set(name, name === "cli.js" ? executable(contents) : contents);
   }
   // dist also runs where no package.json above it says that these are ES modules.
@@ -84,10 +85,6 @@ export function checkLimits({ loads }: Bundle): void {
   }
 }
 
-function distName(path: string): string {
-  return path.replace(/^.*[/\\]dist[/\\]/, "");
-}
-
 function executable(contents: Uint8Array): Uint8Array {
   const code = Buffer.from(contents).toString();
   return code.startsWith("#!") ? contents : Buffer.from(`#!/usr/bin/env node\n${code}`);
@@ -97,7 +94,7 @@ function staticLoads({ outputs }: Metafile): Map<string, number> {
   const loads = new Map<string, number>();
   for (const path of Object.keys(outputs)) {
     // A module loaded by `import()` has an entry point too; only ours are asked about.
-    if (!Object.hasOwn(entryPoints, distName(path).replace(/\.js$/, ""))) continue;
+    if (!Object.hasOwn(entryPoints, basename(path, ".js"))) continue;
     const seen = new Set([path]);
     for (const loaded of seen) {
       for (const { path: imported, kind } of outputs[loaded]?.imports ?? []) {
@@ -105,7 +102,7 @@ function staticLoads({ outputs }: Metafile): Map<string, number> {
       }
     }
     const bytes = [...seen].reduce((sum, loaded) => sum + (outputs[loaded]?.bytes ?? 0), 0);
-    loads.set(distName(path), bytes);
+    loads.set(basename(path), bytes);
   }
   return loads;
 }

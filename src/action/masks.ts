@@ -1,0 +1,27 @@
+import * as core from "@actions/core";
+
+/**
+ * Makes the runner replace every secret input by `***` in logs from here on. Called before anything
+ * else is done with the inputs, because any other line might print them.
+ */
+export function maskSecrets(accessUrl: string, ...keys: readonly string[]): void {
+  const secrets = [...urlSecrets(accessUrl), ...keys.flatMap(textSecrets)];
+  for (const secret of new Set(secrets)) core.setSecret(secret);
+}
+
+/** An access url, and what of it may turn up alone: user, password, and both as HTTP sends them. */
+export function urlSecrets(accessUrl: string): string[] {
+  // Wider than what is accepted as an access url: a mistyped one holds a password too.
+  const userinfo = /^[^:]+:\/\/(.*)@/s.exec(accessUrl)?.[1];
+  if (userinfo === undefined) return textSecrets(accessUrl);
+  const [user, ...rest] = userinfo.split(":");
+  const password = rest.join(":");
+  const basic = Buffer.from(userinfo).toString("base64");
+  return [...textSecrets(accessUrl), user!, password, basic].filter((secret) => secret !== "");
+}
+
+/** A key or passphrase, whole and line by line, as logs and messages hold lines. */
+export function textSecrets(text: string): string[] {
+  const lines = text.split(/\r\n|\r|\n/).map((line) => line.trim());
+  return [text.trim(), ...lines].filter((secret) => secret !== "");
+}

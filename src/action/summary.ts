@@ -1,0 +1,155 @@
+import type { ContentsWarning } from "../archive/contents.ts";
+import { printable } from "../naming.ts";
+import type { BackupResult } from "../operations/backup.ts";
+import type { Authenticity, RestoreResult } from "../operations/restore.ts";
+import { bytesInWords, countInWords, durationInWords } from "./words.ts";
+
+const SHOWN_WARNINGS = 50;
+
+/** What a backup did, in Markdown for the step's summary. */
+export function backupSummary(
+  result: BackupResult,
+  where: { readonly store: string; readonly name: string; readonly milliseconds: number },
+): string {
+  const { totals, size, objects } = result;
+  return page(`Backup ${code(result.entry)}`, [
+    table([
+      ["Kept at", code(where.store)],
+      ["Taken in", timeInWords(result.createtime)],
+      ["Files", filesInWords(totals)],
+      [
+        "Size",
+        `${bytesInWords(totals.bytes)}, stored as ${bytesInWords(size)}${ratio(size, totals.bytes)}`,
+      ],
+      ...(objects.length > 1 ? [["Volumes", String(objects.length)] as const] : []),
+      ["Time", `${durationInWords(where.milliseconds)}${rate(totals.bytes, where.milliseconds)}`],
+      ["Authenticated", authenticatedInWords(result.authenticated)],
+      ["SHA-256", code(result.sha256)],
+    ]),
+    ...contentsWarnings(result.warnings),
+    "To bring it back, with `RESTBACKUP_ACCESS_URL` and `RESTBACKUP_KEY` set:",
+    codeBlock(restoreCommand(result, where.name)),
+  ]);
+}
+
+/** What a restore did, in Markdown for the step's summary. */
+export function restoreSummary(
+  result: RestoreResult,
+  where: { readonly store: string; readonly path: string; readonly milliseconds: number },
+): string {
+  const { archive, index, totals } = result;
+  const { repository, ref, commit, run } = index.source;
+  const origin = [repository, ref, commit].filter((part) => part !== undefined).map(code);
+  return page(`Restored ${code(archive.entry)}`, [
+    table([
+      ["Kept at", code(where.store)],
+      ["Taken in", timeInWords(archive.createtime)],
+      ...(origin.length > 0 ? [["Made from", origin.join(" ")] as const] : []),
+      ...(run !== undefined ? [["Made by", code(run)] as const] : []),
+      ["Into", code(where.path)],
+      ["Files", filesInWords(totals)],
+      ["Size", `${bytesInWords(totals.bytes)}, from ${bytesInWords(archive.size)} stored`],
+      ["Time", `${durationInWords(where.milliseconds)}${rate(totals.bytes, where.milliseconds)}`],
+      ["Authenticated", authenticityInWords(result.authenticity)],
+    ]),
+    ...restoreWarnings(result.warnings),
+  ]);
+}
+
+/** The summary of a step that found nothing to do and was told not to mind. */
+export function nothingSummary(title: string, message: string): string {
+  return page(title, [escapeMarkdown(message)]);
+}
+
+/** Text as Markdown that renders as exactly that text, on one line, in fixed width. */
+export function code(text: string): string {
+  const visible = printable(text);
+  if (visible === "") return "";
+  const longest = Math.max(0, ...(visible.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = "`".repeat(longest + 1);
+  const pad = /^[` ]|[` ]$/.test(visible) ? " " : "";
+  return `${fence}${pad}${visible}${pad}${fence}`;
+}
+
+/** Text as Markdown that renders as exactly that text, on one line. */
+export function escapeMarkdown(text: string): string {
+  return printable(text).replaceAll(/[\\`*_{}[\]()<>#+\-.!|~&:@]/g, "\\$&");
+}
+
+/** What to type on another machine; quoted for a POSIX shell. */
+export function restoreCommand(result: BackupResult, name: string): string {
+  const flags = result.authenticated.length === 0 ? " --allow-unauthenticated" : "";
+  return `npx restbackup restore ${quote(result.entry)} --to ${quote(`./${name}`)}${flags}`;
+}
+
+function quote(argument: string): string {
+  return /^[\w./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}
+
+function page(title: string, parts: readonly string[]): string {
+  return `### ${title}\n\n${parts.join("\n\n")}\n\n`;
+}
+
+function table(rows: readonly (readonly [string, string])[]): string {
+  // Within a table a bar ends the cell, even in code.
+  const lines = rows.map(([label, value]) => `| ${label} | ${value.replaceAll("|", "\\|")} |`);
+  return ["| | |", "| --- | --- |", ...lines].join("\n");
+}
+
+function codeBlock(text: string): string {
+  return `\`\`\`\`sh\n${text}\n\`\`\`\``;
+}
+
+function filesInWords({ files, directories, links }: BackupResult["totals"]): string {
+  const folders = `${countInWords(directories, "folder")}, ${countInWords(links, "link")}`;
+  return `${files.toLocaleString("en-US")} (and ${folders})`;
+}
+
+function ratio(stored: number, original: number): string {
+  return original === 0 ? "" : ` (${Math.round((stored / original) * 100)} %)`;
+}
+
+function rate(bytes: number, milliseconds: number): string {
+  // Below this, start-up and round trips are all that would be measured.
+  if (milliseconds < 1000 || bytes < 1_000_000) return "";
+  return `, ${bytesInWords(Math.round((bytes / milliseconds) * 1000))}/s`;
+}
+
+/** Unix seconds as `2026-11-23 09:40:12 UTC`. */
+function timeInWords(unixSeconds: number): string {
+  return `${new Date(unixSeconds * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+function authenticatedInWords(by: BackupResult["authenticated"]): string {
+  const proofs = { key: "the secret key", signature: "the signing key" };
+  if (by.length > 0) return `by ${by.map((proof) => proofs[proof]).join(" and ")}`;
+  return "**no**: nothing proves who wrote it, because neither key nor signing-key was given";
+}
+
+function authenticityInWords(authenticity: Authenticity): string {
+  switch (authenticity.by) {
+    case "key":
+      return "by the secret key";
+    case "signer":
+      return `by the trusted signer ${code(authenticity.signer)}`;
+    case "none":
+      return "**no**: restored because allow-unauthenticated is true";
+  }
+}
+
+function contentsWarnings(warnings: readonly ContentsWarning[]): string[] {
+  const lines = warnings.map(({ path, problem }) => `${code(path)}: ${escapeMarkdown(problem)}`);
+  return warningList("could not be taken as they were", lines);
+}
+
+function restoreWarnings(warnings: readonly string[]): string[] {
+  return warningList("could not be put back exactly", warnings.map(escapeMarkdown));
+}
+
+function warningList(what: string, lines: readonly string[]): string[] {
+  if (lines.length === 0) return [];
+  const shown = lines.slice(0, SHOWN_WARNINGS).map((line) => `- ${line}`);
+  const more = lines.length - shown.length;
+  if (more > 0) shown.push(`- and ${more.toLocaleString("en-US")} more`);
+  return [`:warning: **These ${what}:**`, shown.join("\n")];
+}
