@@ -23,5 +23,5 @@ export function urlSecrets(accessUrl: string): string[] {
 /** A key or passphrase, whole and line by line, as logs and messages hold lines. */
 export function textSecrets(text: string): string[] {
   const lines = text.split(/\r\n|\r|\n/).map((line) => line.trim());
-  return [text.trim(), ...lines].filter((secret) => secret !== "");
+  return [...new Set([text.trim(), ...lines])].filter((secret) => secret !== "");
 }
