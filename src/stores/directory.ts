@@ -340,6 +340,11 @@ export class DirectoryStore implements Store {
     }
   }
 
+  /** Whether the name is taken; cheaper than {@link stat}. Throws `usage` for a malformed name. */
+  async has(name: string): Promise<boolean> {
+    return (await this.#lstat(checkObjectName(name))) !== undefined;
+  }
+
   /** The file's own data when an object of exactly this name is there. */
   async #lstat(name: string): Promise<Stats | undefined> {
     const stats = await ignoreMissing(lstat(this.#pathOf(name)));

@@ -1,13 +1,18 @@
 import { fileURLToPath } from "node:url";
 import { RestbackupError } from "../errors.ts";
+import { BackupApiStore } from "./backup-api.ts";
 import { openDirectoryStore } from "./directory.ts";
+import type { Environment } from "./dispatcher.ts";
+import type { RetryPolicy } from "./retry.ts";
 import type { Store } from "./store.ts";
 
 export interface OpenStoreOptions {
   /** Environment variables, for the proxy settings `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Environment;
   /** Makes the folder of a `file:///` store when it is missing: given when something is to be put. */
   readonly create?: boolean;
+  /** How patiently a server is asked again; by default 5 times, after 1 s, 2 s, 4 s, ... */
+  readonly retry?: RetryPolicy;
 }
 
 const KINDS = "https://USERNAME:PASSWORD@HOST/ or file:///path/to/folder";
@@ -20,6 +25,9 @@ const KINDS = "https://USERNAME:PASSWORD@HOST/ or file:///path/to/folder";
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
   switch (scheme) {
+    case "https":
+    case "http":
+      return new BackupApiStore(url, options);
     case "file":
       return await openDirectoryStore(folderOf(url), { create: options.create ?? false });
     case "s3":

@@ -1,0 +1,133 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { DirectoryObject, DirectoryStore } from "../stores/directory.ts";
+import { formatReprDigest, parseReprDigest } from "../stores/repr-digest.ts";
+import { evaluate, type Part } from "./conditions.ts";
+import { Refusal } from "./refusal.ts";
+import { sendPieces } from "./sending.ts";
+
+/** `backup-api.md`, part 1. */
+const MAX_OBJECT_BYTES = 5_368_709_120;
+
+/** Answers GET and HEAD of a name. */
+export async function sendObject(
+  req: IncomingMessage,
+  res: ServerResponse,
+  store: DirectoryStore,
+  name: string,
+): Promise<void> {
+  // A file copied in by hand is digested first, which may take longer than a silent socket lives.
+  const object = await withoutTimeout(req, () => store.stat(name));
+  if (object === undefined) throw new Refusal(404, "No such file.");
+  const method = req.method === "HEAD" ? "HEAD" : "GET";
+  const etag = `"${object.sha256}"`;
+  const { size, createtime: modified } = object;
+  const outcome = evaluate(method, req.headers, { size, etag, modified });
+  if (outcome.status === 412) throw new Refusal(412, "The file is not as the request supposes.");
+  if (outcome.status === 416) {
+    throw new Refusal(416, "The file has no such range.", { "Content-Range": `bytes */${size}` });
+  }
+  const headers = {
+    ETag: etag,
+    "Last-Modified": new Date(modified * 1000).toUTCString(),
+    "Cache-Control": "private, no-transform",
+  };
+  if (outcome.status === 304) {
+    res.writeHead(304, headers).end();
+    return;
+  }
+  const part = outcome.status === 206 ? outcome.part : { start: 0, end: size };
+  res.writeHead(outcome.status, { ...headers, ...contentHeaders(object, part, outcome.status) });
+  if (method === "HEAD") res.end();
+  else await sendPieces(res, store.get(name, part));
+}
+
+function contentHeaders(object: DirectoryObject, part: Part, status: 200 | 206) {
+  return {
+    "Content-Type": "application/octet-stream",
+    "Content-Length": part.end - part.start,
+    "Accept-Ranges": "bytes",
+    "Repr-Digest": formatReprDigest(object.sha256),
+    ...(status === 206
+      ? { "Content-Range": `bytes ${part.start}-${part.end - 1}/${object.size}` }
+      : {}),
+  };
+}
+
+/**
+ * Answers PUT of a name. What can be refused by the header is refused before the client is told to
+ * go on (RFC 9110, 10.1.1).
+ */
+export async function receiveObject(
+  req: IncomingMessage,
+  res: ServerResponse,
+  store: DirectoryStore,
+  name: string,
+  expectsContinue: boolean,
+): Promise<void> {
+  const size = announcedSize(req);
+  const sha256 = announcedDigest(req);
+  if (await store.has(name)) {
+    throw new Refusal(405, `/${name} is already stored. Files cannot be replaced.`, {
+      Allow: "GET, HEAD",
+    });
+  }
+  if (req.headers["if-match"] !== undefined) throw new Refusal(412, "There is no such file yet.");
+  if (expectsContinue) res.writeContinue();
+  await store.create(name, { stream: untilComplete(req, size), size, sha256 });
+  const body = `Stored /${name}\n`;
+  res.writeHead(201, {
+    "Content-Type": "text/plain; charset=utf-8",
+    "Content-Length": Buffer.byteLength(body),
+  });
+  res.end(body);
+}
+
+function announcedSize(req: IncomingMessage): number {
+  const length = req.headers["content-length"];
+  if (req.headers["transfer-encoding"] !== undefined || length === undefined) {
+    throw new Refusal(411, "A Content-Length is needed.");
+  }
+  if (req.headers["content-range"] !== undefined) {
+    throw new Refusal(400, "A file is stored whole, not in parts.");
+  }
+  if (Number(length) > MAX_OBJECT_BYTES) {
+    throw new Refusal(413, `A file can have ${MAX_OBJECT_BYTES} bytes at most.`);
+  }
+  return Number(length);
+}
+
+function announcedDigest(req: IncomingMessage): string | undefined {
+  const field = req.headers["repr-digest"];
+  if (field === undefined) return undefined;
+  const sha256 = parseReprDigest(String(field));
+  if (sha256 === undefined && /sha-256\s*=/.test(String(field))) {
+    throw new Refusal(400, "The Repr-Digest is malformed.");
+  }
+  return sha256;
+}
+
+/** The request's content; afterwards the socket may be silent while the disk is waited for. */
+async function* untilComplete(
+  req: IncomingMessage,
+  size: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let received = 0;
+  // Leaving the loop early must not close the socket: the client is to read why.
+  const pieces = req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+  for await (const piece of pieces) {
+    received += piece.length;
+    yield piece;
+  }
+  if (received === size) req.socket.setTimeout(0);
+}
+
+/** Runs something slow during which an idle socket is nobody's fault. */
+async function withoutTimeout<T>(req: IncomingMessage, run: () => Promise<T>): Promise<T> {
+  const timeout = req.socket.timeout ?? 0;
+  req.socket.setTimeout(0);
+  try {
+    return await run();
+  } finally {
+    req.socket.setTimeout(timeout);
+  }
+}

@@ -1,0 +1,208 @@
+import { once } from "node:events";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ioError, RestbackupError } from "../errors.ts";
+import { decodeObjectPath } from "../stores/object-name.ts";
+import { type Account, Accounts } from "./accounts.ts";
+import { parseBasic } from "./basic-authentication.ts";
+import { isLoopback, parseListenAddress } from "./listen-address.ts";
+import { sendListing } from "./listing.ts";
+import { receiveObject, sendObject } from "./objects.ts";
+import { Refusal, refusalOf, sendRefusal } from "./refusal.ts";
+
+/** A socket on which nothing moves for so long is cut, in milliseconds. */
+const IDLE_TIMEOUT = 120_000;
+const HEADERS_TIMEOUT = 30_000;
+const KEEP_ALIVE_TIMEOUT = 30_000;
+/** How long a stopping server waits for transfers under way, in milliseconds. */
+const CLOSE_GRACE = 10_000;
+
+export interface BackupServerOptions {
+  /** The data folder; made when missing. */
+  readonly dataDir: string;
+  /** `HOST:PORT`; port 0 takes any that is free. */
+  readonly listen: string;
+  /** PEM texts. Without them the server speaks plain HTTP, on this machine only. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Plain HTTP on any address: a proxy in front of the server does TLS. */
+  readonly behindTlsProxy?: boolean;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
+  /** Called once for each answered request, and for failures of the server itself. */
+  readonly log?: (event: ServerEvent) => void;
+}
+
+/** Something that happened, without secrets. */
+export interface ServerEvent {
+  readonly level: "info" | "error";
+  readonly message: string;
+  readonly method?: string | undefined;
+  /** The path as sent, percent-encoded. */
+  readonly path?: string | undefined;
+  readonly status?: number | undefined;
+  readonly username?: string | undefined;
+}
+
+export interface BackupServer {
+  /** Settles what an earlier run left behind, then listens. Throws `usage` or `io`. */
+  listen(): Promise<{ readonly url: string }>;
+  /** Takes no more requests, lets those under way end for a while, then cuts them. */
+  close(): Promise<void>;
+}
+
+/**
+ * A Backup API server (`backup-api.md`) in front of one directory store for each account.
+ * Throws `usage` for an address that is none, and for plain HTTP where others could listen in.
+ */
+export function createBackupServer(options: BackupServerOptions): BackupServer {
+  const address = parseListenAddress(options.listen);
+  if (options.tls === undefined && options.behindTlsProxy !== true && !isLoopback(address.host)) {
+    throw new RestbackupError("usage", "Passwords must not cross a network in the clear.", {
+      hint: "Give --tls-cert and --tls-key, or listen on 127.0.0.1.",
+    });
+  }
+  const accounts = new Accounts(options.dataDir, options.clock ?? Date.now);
+  const log = options.log ?? (() => {});
+  const server = createNodeServer(options);
+  const underWay = new Set<Promise<void>>();
+  const serve = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => {
+    const answering = answer(accounts, log, req, res, expectsContinue);
+    underWay.add(answering);
+    void answering.finally(() => underWay.delete(answering));
+  };
+  server.on("request", (req, res) => serve(req, res, false));
+  server.on("checkContinue", (req, res) => serve(req, res, true));
+  return {
+    async listen() {
+      try {
+        await accounts.openAll();
+        server.listen(address);
+        await once(server, "listening");
+      } catch (error) {
+        throw ioError(`Cannot serve on ${options.listen}`, error);
+      }
+      const { port } = server.address() as AddressInfo;
+      const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+      return { url: `${options.tls === undefined ? "http" : "https"}://${host}:${port}/` };
+    },
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeIdleConnections();
+      const graceOver = new AbortController();
+      await Promise.race([
+        closed,
+        sleep(CLOSE_GRACE, undefined, { signal: graceOver.signal }).catch(() => {}),
+      ]);
+      graceOver.abort();
+      server.closeAllConnections();
+      await closed;
+      // An upload that was cut is still clearing its temporary files away.
+      await Promise.allSettled(underWay);
+    },
+  };
+}
+
+function createNodeServer(options: BackupServerOptions): Server {
+  const common = {
+    // The body of an upload may take hours: it is the idle socket that is cut.
+    requestTimeout: 0,
+    headersTimeout: HEADERS_TIMEOUT,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    highWaterMark: 256 * 1024,
+    noDelay: true,
+  };
+  let server: Server;
+  try {
+    server =
+      options.tls === undefined
+        ? createHttpServer(common)
+        : createHttpsServer({ ...common, ...options.tls, minVersion: "TLSv1.2" });
+  } catch (error) {
+    throw new RestbackupError("usage", "The TLS certificate and key cannot be used.", {
+      hint: "Both must be PEM files and belong to each other.",
+      cause: error,
+    });
+  }
+  server.timeout = IDLE_TIMEOUT;
+  return server;
+}
+
+/** Answers one request, whatever happens. */
+async function answer(
+  accounts: Accounts,
+  log: (event: ServerEvent) => void,
+  req: IncomingMessage,
+  res: ServerResponse,
+  expectsContinue: boolean,
+): Promise<void> {
+  let username: string | undefined;
+  // A client that goes away makes these emit errors, which the reading and writing below also see.
+  req.on("error", () => {});
+  res.on("error", () => {});
+  try {
+    const account = await authenticate(accounts, req);
+    username = account.username;
+    await route(accounts, account, req, res, expectsContinue);
+  } catch (error) {
+    const refusal = refusalOf(error);
+    const clientGone = res.destroyed || req.socket.destroyed;
+    if (refusal.status === 500 && !clientGone) {
+      const message = error instanceof Error ? error.message : String(error);
+      log({ level: "error", message, method: req.method, path: req.url, username });
+    }
+    // After the header has gone out only a broken connection can say that something failed.
+    if (res.headersSent || clientGone) res.destroy();
+    else sendRefusal(req, res, refusal);
+  }
+  const { statusCode: status } = res;
+  log({ level: "info", message: "answered", method: req.method, path: req.url, status, username });
+}
+
+async function authenticate(accounts: Accounts, req: IncomingMessage): Promise<Account> {
+  const credentials = parseBasic(req.headers.authorization);
+  const account = credentials === undefined ? undefined : await accounts.verify(credentials);
+  if (account !== undefined) return account;
+  throw new Refusal(401, "The username or password is wrong.", {
+    "WWW-Authenticate": 'Basic realm="restbackup", charset="UTF-8"',
+  });
+}
+
+async function route(
+  accounts: Accounts,
+  account: Account,
+  req: IncomingMessage,
+  res: ServerResponse,
+  expectsContinue: boolean,
+): Promise<void> {
+  const { method } = req;
+  const path = pathOf(req);
+  const reads = method === "GET" || method === "HEAD";
+  if (path === "/" || path.startsWith("/?")) {
+    if (!reads) throw new Refusal(405, "Only GET and HEAD work here.", { Allow: "GET, HEAD" });
+    const store = await accounts.storeOf(account);
+    await sendListing(req, res, account, store.list());
+    return;
+  }
+  if (!reads && method !== "PUT") {
+    throw new Refusal(405, "Files can be put and read. They are kept until they expire.", {
+      Allow: "GET, HEAD, PUT",
+    });
+  }
+  const name = decodeObjectPath(path);
+  const store = await accounts.storeOf(account);
+  if (reads) await sendObject(req, res, store, name);
+  else await receiveObject(req, res, store, name, expectsContinue);
+}
+
+/** The target's path; a proxy may send it in absolute form (RFC 9112, 3.2.2). */
+function pathOf(req: IncomingMessage): string {
+  return (req.url ?? "").replace(/^https?:\/\/[^/?]*/i, "");
+}
