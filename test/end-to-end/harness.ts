@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 
-const repository = fileURLToPath(new URL("../..", import.meta.url));
+const ours = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The Actions of this repository by the folder of their action.yml. */
 export type ActionFolder = "." | "restore";
@@ -34,6 +34,8 @@ export interface Run {
   readonly masks: readonly string[];
   /** Stdout and stderr as a person reads them in the log: without commands that set masks. */
   readonly log: string;
+  /** Stdout as it was. */
+  readonly stdout: string;
 }
 
 export interface RunOptions {
@@ -43,6 +45,8 @@ export interface RunOptions {
   readonly workspace: string;
   /** The step's `env:`; may also replace what the runner sets, for other events and runners. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The folder the Actions' repository is checked out to, when it is not this one. */
+  readonly repository?: string;
   /** Called once the process runs; for cancelling it. */
   readonly onStart?: (kill: (signal: NodeJS.Signals) => void) => void;
 }
@@ -54,7 +58,8 @@ export interface RunOptions {
  * declared one missing after success, a command nobody knows, a secret outside a mask.
  */
 export async function runAction(folder: ActionFolder, options: RunOptions): Promise<Run> {
-  const manifest = readManifest(folder);
+  const repository = options.repository ?? ours;
+  const manifest = readManifest(folder, repository);
   const temp = fs.mkdtempSync(path.join(os.tmpdir(), "runner-"));
   try {
     const files = commandFiles(temp);
@@ -73,7 +78,7 @@ export async function runAction(folder: ActionFolder, options: RunOptions): Prom
   }
 }
 
-export function readManifest(folder: ActionFolder): Manifest {
+export function readManifest(folder: ActionFolder, repository = ours): Manifest {
   const manifest = parse(fs.readFileSync(path.join(repository, folder, "action.yml"), "utf8"));
   if (manifest.runs.using !== "node24") throw new Error(`${folder}: not a node24 action`);
   return manifest;
@@ -81,8 +86,8 @@ export function readManifest(folder: ActionFolder): Manifest {
 
 /** What the runner's own machine gives every process; nothing else of ours leaks into the step. */
 function machineVariables(): Record<string, string> {
-  // Without the last two, a program does not start on Windows.
-  const inherited = ["PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "PATHEXT"];
+  // Those after HOME are what programs on Windows cannot do without.
+  const inherited = ["PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "PATHEXT", "TEMP"];
   return Object.fromEntries(
     inherited.flatMap((name) => {
       const value = process.env[name];
@@ -213,7 +218,7 @@ function judge(
     if (fs.statSync(unused).size > 0) throw new Error(`the step wrote to ${path.basename(unused)}`);
   }
   const annotations = commands.filter(({ name }) => ["error", "warning", "notice"].includes(name));
-  return { exitCode, outputs, summary, annotations, masks, log };
+  return { exitCode, outputs, summary, annotations, masks, log, stdout };
 }
 
 /** The commands our steps may give. */
