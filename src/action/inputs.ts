@@ -1,41 +1,26 @@
 import path from "node:path";
 import * as core from "@actions/core";
+import { parseKey, parseRecipients } from "../encryption/keys.ts";
+import { parseSigningKey, parseTrustedSigners } from "../encryption/signing.ts";
 import { RestbackupError } from "../errors.ts";
 import { printable } from "../naming.ts";
+import type { BackupOptions } from "../operations/backup.ts";
+import type { RestoreOptions } from "../operations/restore.ts";
 import { parseSize, parseTime } from "../operations/units.ts";
 import { maskSecrets } from "./masks.ts";
 
 /** What to do when there is nothing to work on. */
 export type WhenNothing = "error" | "warn" | "ignore";
 
-export interface BackupInputs {
+/** What the backup step is to do; the rest is passed on to the operation as it is. */
+export interface BackupInputs extends Omit<BackupOptions, "store"> {
   readonly accessUrl: string;
-  readonly key: string | undefined;
-  readonly recipients: readonly string[];
-  readonly signingKey: string | undefined;
-  readonly path: readonly string[];
-  readonly exclude: readonly string[];
-  readonly name: string;
   readonly ifNoFilesFound: WhenNothing;
-  /** 1 to 19. */
-  readonly compressionLevel: number;
-  /** Bytes. */
-  readonly volumeSize: number | undefined;
-  /** Absolute. */
-  readonly workspace: string;
 }
 
-export interface RestoreInputs {
+/** What the restore step is to do. */
+export interface RestoreInputs extends Omit<RestoreOptions, "store"> {
   readonly accessUrl: string;
-  readonly key: string;
-  readonly trustedSigners: readonly string[];
-  readonly allowUnauthenticated: boolean;
-  /** The entry, or the name of which the latest, at or before a time, is meant. */
-  readonly selector: { readonly entry: string } | { readonly name: string; readonly at?: Date };
-  /** The folder to restore into: absolute. */
-  readonly to: string;
-  readonly include: readonly string[];
-  readonly overwrite: boolean;
   readonly ifNotFound: WhenNothing;
 }
 
@@ -43,7 +28,7 @@ export interface RestoreInputs {
  * The inputs of the backup step (action.yml), with every secret masked. Throws `usage` in words that
  * name the input.
  */
-export function backupInputs(): BackupInputs {
+export async function backupInputs(): Promise<BackupInputs> {
   const accessUrl = core.getInput("access-url");
   const key = core.getInput("key");
   const signingKey = core.getInput("signing-key");
@@ -52,7 +37,7 @@ export function backupInputs(): BackupInputs {
   requireSecret("access-url", accessUrl);
   if (key === "" && recipients.length === 0) {
     throw new RestbackupError("usage", "Both inputs key and recipients are empty.", {
-      hint: `A backup is always encrypted: give one of them. ${emptySecretHint()}`,
+      hint: `A backup is always encrypted: give one of them. ${EMPTY_SECRET}`,
     });
   }
   const level = core.getInput("compression-level");
@@ -62,21 +47,22 @@ export function backupInputs(): BackupInputs {
   const volumeSize = core.getInput("volume-size");
   return {
     accessUrl,
-    key: key || undefined,
-    recipients,
-    signingKey: signingKey || undefined,
-    path: required("path"),
-    exclude: lines("exclude"),
-    name: name(),
     ifNoFilesFound: whenNothing("if-no-files-found"),
-    compressionLevel: level === "" ? 3 : Number(level),
-    volumeSize: volumeSize === "" ? undefined : inInput("volume-size", () => parseSize(volumeSize)),
-    workspace: workspace(),
+    name: name(),
+    paths: required("path"),
+    patterns: true,
+    exclude: lines("exclude"),
+    cwd: workspace(),
+    key: await optional(key, (text) => inInput("key", () => parseKey(text))),
+    recipients: await inInput("recipients", () => parseRecipients(recipients)),
+    signingKey: optional(signingKey, (text) => inInput("signing-key", () => parseSigningKey(text))),
+    level: optional(level, Number),
+    volumeSize: optional(volumeSize, (text) => inInput("volume-size", () => parseSize(text))),
   };
 }
 
 /** The inputs of the restore step (restore/action.yml); otherwise as {@link backupInputs}. */
-export function restoreInputs(): RestoreInputs {
+export async function restoreInputs(): Promise<RestoreInputs> {
   const accessUrl = core.getInput("access-url");
   const key = core.getInput("key");
   maskSecrets(accessUrl, key);
@@ -84,6 +70,7 @@ export function restoreInputs(): RestoreInputs {
   requireSecret("key", key);
   const at = core.getInput("at");
   const entry = core.getInput("entry");
+  const include = lines("include");
   if (entry !== "" && at !== "") {
     throw new RestbackupError("usage", "The inputs entry and at exclude each other.", {
       hint: "An entry is one certain backup; leave one of them out.",
@@ -91,15 +78,13 @@ export function restoreInputs(): RestoreInputs {
   }
   return {
     accessUrl,
-    key,
-    trustedSigners: lines("trusted-signers"),
+    key: await inInput("key", () => parseKey(key)),
+    trustedSigners: inInput("trusted-signers", () => parseTrustedSigners(lines("trusted-signers"))),
     allowUnauthenticated: boolean("allow-unauthenticated"),
-    selector:
-      entry !== ""
-        ? { entry }
-        : { name: name(), ...(at === "" ? {} : { at: inInput("at", () => parseTime(at)) }) },
+    ...(entry === "" ? { name: name() } : { entry }),
+    at: optional(at, (text) => inInput("at", () => parseTime(text))),
     to: path.resolve(workspace(), core.getInput("path") || "."),
-    include: lines("include"),
+    include: include.length === 0 ? undefined : include,
     overwrite: boolean("overwrite"),
     ifNotFound: whenNothing("if-not-found"),
   };
@@ -138,16 +123,18 @@ function required(input: string): string[] {
 
 function requireSecret(input: string, value: string): void {
   if (value !== "") return;
-  throw new RestbackupError("usage", `The input ${input} is empty.`, { hint: emptySecretHint() });
+  throw new RestbackupError("usage", `The input ${input} is empty.`, { hint: EMPTY_SECRET });
 }
 
 /** The usual reason why a secret is empty although the workflow passes it. */
-function emptySecretHint(): string {
-  return (
-    "If the workflow passes a secret, check that it is set under that name here, and note that " +
-    "GitHub gives no secrets to runs for pull requests from forks and from Dependabot: " +
-    "skip this step there."
-  );
+const EMPTY_SECRET =
+  "If the workflow passes a secret, check that it is set under that name here, and note that " +
+  "GitHub gives no secrets to runs for pull requests from forks and from Dependabot: " +
+  "skip this step there.";
+
+/** What an input holds, parsed, or undefined for an empty one. */
+function optional<T>(text: string, parse: (text: string) => T): T | undefined {
+  return text === "" ? undefined : parse(text);
 }
 
 /** YAML 1.2 core schema booleans; empty means false. */
@@ -171,15 +158,21 @@ function wrong(input: string, value: string, hint: string): RestbackupError {
   });
 }
 
-/** Runs a parser whose error does not know that its text was an input, and says which. */
+/**
+ * Runs a parser that does not know which input its text is from, and names that in what it throws.
+ */
 function inInput<T>(input: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
+  const named = (error: unknown): never => {
     if (!(error instanceof RestbackupError)) throw error;
     throw new RestbackupError(error.code, `The input ${input}: ${error.message}`, {
       cause: error,
       ...(error.hint === undefined ? {} : { hint: error.hint }),
     });
+  };
+  try {
+    const parsed = parse();
+    return parsed instanceof Promise ? (parsed.catch(named) as T) : parsed;
+  } catch (error) {
+    return named(error);
   }
 }

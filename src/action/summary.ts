@@ -9,7 +9,13 @@ const SHOWN_WARNINGS = 50;
 /** What a backup did, in Markdown for the step's summary. */
 export function backupSummary(
   result: BackupResult,
-  where: { readonly store: string; readonly name: string; readonly milliseconds: number },
+  where: {
+    readonly store: string;
+    readonly name: string;
+    readonly milliseconds: number;
+    /** The public half of the key that signed it, if one did. */
+    readonly signer?: string | undefined;
+  },
 ): string {
   const { totals, size, objects } = result;
   return page(`Backup ${code(result.entry)}`, [
@@ -28,7 +34,7 @@ export function backupSummary(
     ]),
     ...contentsWarnings(result.warnings),
     "To bring it back, with `RESTBACKUP_ACCESS_URL` and `RESTBACKUP_KEY` set:",
-    codeBlock(restoreCommand(result, where.name)),
+    codeBlock(restoreCommand(result, where.name, where.signer)),
   ]);
 }
 
@@ -77,9 +83,12 @@ export function escapeMarkdown(text: string): string {
 }
 
 /** What to type on another machine; quoted for a POSIX shell. */
-export function restoreCommand(result: BackupResult, name: string): string {
-  const flags = result.authenticated.length === 0 ? " --allow-unauthenticated" : "";
-  return `npx restbackup restore ${quote(result.entry)} --to ${quote(`./${name}`)}${flags}`;
+export function restoreCommand(result: BackupResult, name: string, signer?: string): string {
+  const words = ["npx restbackup restore", quote(result.entry), "--to", quote(`./${name}`)];
+  if (!result.authenticated.includes("key")) {
+    words.push(signer === undefined ? "--allow-unauthenticated" : `--trusted-signer ${signer}`);
+  }
+  return words.join(" ");
 }
 
 function quote(argument: string): string {

@@ -1,5 +1,3 @@
-import { printable } from "../naming.ts";
-
 const UNITS = ["kB", "MB", "GB", "TB"] as const;
 
 /** Bytes for a person, in powers of 1000: `812 B`, `1.25 GB`. */
@@ -35,6 +33,6 @@ export function countInWords(count: number, noun: string): string {
  * `##[` anywhere), so text with names that others chose must not be able to give any.
  */
 export function logLine(text: string): string {
-  const line = printable(text).replaceAll("##[", "## [");
-  return line.trimStart().startsWith("::") ? `:\u200b${line.trimStart().slice(1)}` : line;
+  const line = text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ").trimStart();
+  return line.replaceAll("##[", "## [").replace(/^::/, ": :");
 }

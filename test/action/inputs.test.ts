@@ -1,6 +1,8 @@
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { backupInputs, restoreInputs } from "../../src/action/inputs.ts";
+import { generateIdentity } from "../../src/encryption/keys.ts";
+import { generateSigningKey } from "../../src/encryption/signing.ts";
 import { readManifest } from "../end-to-end/harness.ts";
 
 const URL_ = "https://a1b2c3d4:s3cr3tpassword@backup.example/";
@@ -41,7 +43,7 @@ describe("the inputs", () => {
   it.each([
     [".", backup],
     ["restore", restore],
-  ] as const)("of %s/action.yml are all read, and no others", (folder, parse) => {
+  ] as const)("of %s/action.yml are all read, and no others", async (folder, parse) => {
     const real = process.env;
     const read = new Set<string>();
     process.env = new Proxy(real, {
@@ -51,7 +53,7 @@ describe("the inputs", () => {
       },
     });
     try {
-      parse();
+      await parse();
     } finally {
       process.env = real;
     }
@@ -59,67 +61,95 @@ describe("the inputs", () => {
     expect([...read].sort()).toEqual(declared.map((name) => `INPUT_${name.toUpperCase()}`).sort());
   });
 
-  it("have the defaults that action.yml states, when an old workflow leaves them empty", () => {
-    expect(backup()).toMatchObject({
+  it("may all be left empty but the secrets and path", async () => {
+    expect(await backup()).toMatchObject({
       name: "website",
       ifNoFilesFound: "error",
-      compressionLevel: 3,
+      level: undefined,
       volumeSize: undefined,
-      workspace: path.resolve("workspace"),
+      cwd: path.resolve("workspace"),
     });
-    expect(restore()).toMatchObject({
-      selector: { name: "website" },
+    expect(await restore()).toMatchObject({
+      name: "website",
+      at: undefined,
       to: path.resolve("workspace"),
+      include: undefined,
       allowUnauthenticated: false,
       overwrite: false,
       ifNotFound: "error",
     });
   });
 
-  it("take several lines, whatever ends them", () => {
+  it("take several lines, whatever ends them", async () => {
     const lines = "  src/**\r\n!src/*.tmp\n\n docs \r\n";
-    expect(backup({ path: lines, exclude: lines })).toMatchObject({
-      path: ["src/**", "!src/*.tmp", "docs"],
+    expect(await backup({ path: lines, exclude: lines })).toMatchObject({
+      paths: ["src/**", "!src/*.tmp", "docs"],
       exclude: ["src/**", "!src/*.tmp", "docs"],
     });
-    expect(restore({ include: lines }).include).toEqual(["src/**", "!src/*.tmp", "docs"]);
+    expect((await restore({ include: lines })).include).toEqual(["src/**", "!src/*.tmp", "docs"]);
   });
 
-  it.each(["true", "True", "TRUE"])("take %s for true, as YAML does", (text) => {
-    expect(restore({ overwrite: text }).overwrite).toBe(true);
+  it("read keys of every kind", async () => {
+    const { identity, recipient } = await generateIdentity();
+    const { signingKey, signer } = generateSigningKey();
+    const inputs = await backup({
+      key: identity,
+      recipients: `${recipient}\r\n${recipient}`,
+      "signing-key": signingKey,
+    });
+    expect(inputs.key?.recipients).toEqual([{ text: recipient }]);
+    expect(inputs.recipients).toEqual([{ text: recipient }]);
+    expect(inputs.signingKey?.signer).toBe(signer);
+    expect((await restore({ "trusted-signers": signer })).trustedSigners).toEqual([
+      { text: signer },
+    ]);
   });
 
-  it.each(["yes", "on", "1", "tRUE"])("do not guess what %s means", (text) => {
-    expect(() => restore({ overwrite: text })).toThrow(`The input overwrite cannot be "${text}".`);
+  it.each(["true", "True", "TRUE"])("take %s for true, as YAML does", async (text) => {
+    expect((await restore({ overwrite: text })).overwrite).toBe(true);
   });
 
-  it.each(["1", "9", "10", "11", "19"])("take %s as a compression level", (text) => {
-    expect(backup({ "compression-level": text }).compressionLevel).toBe(Number(text));
+  it.each(["yes", "on", "1", "tRUE"])("do not guess what %s means", async (text) => {
+    const message = `The input overwrite cannot be "${text}".`;
+    await expect(restore({ overwrite: text })).rejects.toThrow(message);
   });
 
-  it.each(["0", "20", "100", "-1", "3.5", "fast"])("refuse %s as a compression level", (text) => {
-    expect(() => backup({ "compression-level": text })).toThrow("compression-level");
+  it.each(["1", "9", "10", "11", "19"])("take %s as a compression level", async (text) => {
+    expect((await backup({ "compression-level": text })).level).toBe(Number(text));
   });
 
-  it("are named when they cannot be read", () => {
-    expect(() => backup({ "volume-size": "big" })).toThrow("The input volume-size: ");
-    expect(() => backup({ "if-no-files-found": "fail" })).toThrow("if-no-files-found");
-    expect(() => backup({ path: " \n " })).toThrow("The input path is empty.");
-    expect(() => restore({ at: "yesterday" })).toThrow("The input at: ");
-    expect(() => restore({ at: "2026-11-23", entry: "x" })).toThrow("exclude each other");
+  it.each(["0", "20", "100", "-1", "3.5", "fast"])("refuse %s as a level", async (text) => {
+    await expect(backup({ "compression-level": text })).rejects.toThrow("compression-level");
   });
 
-  it("say what an empty secret usually means", () => {
-    for (const parse of [() => backup({ "access-url": "" }), () => restore({ key: "" })]) {
-      expect(parse).toThrow(
-        expect.objectContaining({ code: "usage", hint: expect.stringContaining("forks") }),
-      );
-    }
-    expect(() => backup({ key: "" })).toThrow("Both inputs key and recipients are empty.");
+  it.each<[() => Promise<unknown>, string]>([
+    [() => backup({ "volume-size": "big" }), "The input volume-size: "],
+    [() => backup({ "if-no-files-found": "fail" }), "The input if-no-files-found "],
+    [() => backup({ path: " \n " }), "The input path is empty."],
+    [() => backup({ key: "short" }), "The input key: "],
+    [() => backup({ recipients: "age1x" }), "The input recipients: "],
+    [() => backup({ "signing-key": "x" }), "The input signing-key: "],
+    [() => restore({ "trusted-signers": "x" }), "The input trusted-signers: "],
+    [() => restore({ at: "yesterday" }), "The input at: "],
+    [
+      () => restore({ at: "2026-11-23", entry: "x" }),
+      "The inputs entry and at exclude each other.",
+    ],
+  ])("are named when they cannot be read: %#", async (parse, message) => {
+    await expect(parse()).rejects.toThrow(message);
   });
 
-  it("are hidden first where they are secret, even when they are no good", () => {
-    expect(() => backup({ "signing-key": "seed", path: "" })).toThrow();
+  it.each<[() => Promise<unknown>, string]>([
+    [() => backup({ "access-url": "" }), "The input access-url is empty."],
+    [() => backup({ key: "" }), "Both inputs key and recipients are empty."],
+    [() => restore({ key: "" }), "The input key is empty."],
+  ])("say what an empty secret usually means: %#", async (parse, message) => {
+    const hint = expect.stringContaining("forks");
+    await expect(parse()).rejects.toMatchObject({ code: "usage", message, hint });
+  });
+
+  it("are hidden first where they are secret, even when they are no good", async () => {
+    await expect(backup({ "signing-key": "seed", path: "" })).rejects.toThrow();
     const masks = printed.map((line) => /^::add-mask::(.*)\r?\n$/.exec(line)?.[1]);
     for (const secret of [URL_, "a1b2c3d4", "s3cr3tpassword", "correct horse battery", "seed"]) {
       expect(masks).toContain(secret);

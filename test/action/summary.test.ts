@@ -43,6 +43,13 @@ describe("the summary of a backup", () => {
     expect(text).toContain("--allow-unauthenticated");
   });
 
+  it("names the signer whom a restore has to trust", () => {
+    const signed: BackupResult = { ...result, authenticated: ["signature"] };
+    expect(restoreCommand(signed, "website", "restbackup-signer1abc")).toBe(
+      `npx restbackup restore ${entry} --to ./website --trusted-signer restbackup-signer1abc`,
+    );
+  });
+
   it("names what could not be taken, fifty of them", () => {
     const warnings = Array.from({ length: 60 }, (_, index) => ({
       path: `file ${index}`,

@@ -1,0 +1,59 @@
+import { printable } from "../naming.ts";
+import { type BackupResult, backup } from "../operations/backup.ts";
+import { openStore } from "../stores/open.ts";
+import { backupInputs } from "./inputs.ts";
+import { sparseProgress } from "./progress.ts";
+import {
+  annotateWarnings,
+  isoTime,
+  say,
+  setOutputs,
+  unlessNothing,
+  writeSummary,
+} from "./report.ts";
+import { runStep } from "./step.ts";
+import { backupSummary } from "./summary.ts";
+import { bytesInWords, countInWords, durationInWords } from "./words.ts";
+import { workflowSource } from "./workflow.ts";
+
+await runStep("Backup failed", async (signal) => {
+  const { accessUrl, ifNoFilesFound, ...what } = await backupInputs();
+  const store = await openStore(accessUrl, { env: process.env, create: true });
+  try {
+    say(`Backing up to ${store.description}`);
+    const start = performance.now();
+    const result = await unlessNothing(ifNoFilesFound, "Nothing was backed up", () =>
+      backup({
+        ...what,
+        store,
+        source: workflowSource(process.env),
+        onProgress: sparseProgress(say),
+        signal,
+      }),
+    );
+    if (result === undefined) {
+      setOutputs({ entry: "", size: "", sha256: "", createtime: "", files: 0 });
+      return;
+    }
+    const milliseconds = performance.now() - start;
+    const { entry, size, sha256, totals } = result;
+    const createtime = isoTime(result.createtime);
+    setOutputs({ entry, size, sha256, createtime, files: totals.files });
+    say(`Stored ${entry}: ${inWords(result)}, in ${durationInWords(milliseconds)}`);
+    annotateWarnings(
+      "Not everything could be backed up as it was",
+      result.warnings.map(({ path, problem }) => `${printable(path)}: ${problem}`),
+    );
+    const { description } = store;
+    await writeSummary(
+      backupSummary(result, { store: description, name: what.name, milliseconds }),
+    );
+  } finally {
+    await store.close();
+  }
+});
+
+function inWords({ totals, size }: BackupResult): string {
+  const files = countInWords(totals.files, "file");
+  return `${files}, ${bytesInWords(totals.bytes)}, stored as ${bytesInWords(size)}`;
+}

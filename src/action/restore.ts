@@ -1,0 +1,47 @@
+import { restore } from "../operations/restore.ts";
+import { openStore } from "../stores/open.ts";
+import { restoreInputs } from "./inputs.ts";
+import { sparseProgress } from "./progress.ts";
+import {
+  annotateWarnings,
+  isoTime,
+  say,
+  setOutputs,
+  unlessNothing,
+  writeSummary,
+} from "./report.ts";
+import { runStep } from "./step.ts";
+import { restoreSummary } from "./summary.ts";
+import { bytesInWords, countInWords, durationInWords } from "./words.ts";
+
+await runStep("Restore failed", async (signal) => {
+  const { accessUrl, ifNotFound, ...what } = await restoreInputs();
+  const store = await openStore(accessUrl, { env: process.env });
+  try {
+    say(`Restoring from ${store.description}`);
+    const start = performance.now();
+    const result = await unlessNothing(ifNotFound, "Nothing was restored", () =>
+      restore({ ...what, store, onProgress: sparseProgress(say), signal }),
+    );
+    if (result === undefined) {
+      setOutputs({ entry: "", found: false, createtime: "", files: 0 });
+      return;
+    }
+    const milliseconds = performance.now() - start;
+    const { archive, totals, to } = result;
+    const { entry } = archive;
+    setOutputs({
+      entry,
+      found: true,
+      createtime: isoTime(archive.createtime),
+      files: totals.files,
+    });
+    const files = `${countInWords(totals.files, "file")}, ${bytesInWords(totals.bytes)}`;
+    say(`Restored ${entry} to ${to}: ${files}, in ${durationInWords(milliseconds)}`);
+    annotateWarnings("Not everything could be put back exactly", result.warnings);
+    const { description } = store;
+    await writeSummary(restoreSummary(result, { store: description, path: to, milliseconds }));
+  } finally {
+    await store.close();
+  }
+});

@@ -1,0 +1,368 @@
+import { randomBytes } from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { generateIdentity } from "../../src/encryption/keys.ts";
+import { generateSigningKey } from "../../src/encryption/signing.ts";
+import { startServer } from "../support/server.ts";
+import { type ActionFolder, type Run, runAction } from "./harness.ts";
+import { makeTree, treeOf } from "./tree.ts";
+
+let server: Awaited<ReturnType<typeof startServer>>;
+let scratch: string;
+let workspace: string;
+let identity: string;
+let recipient: string;
+let counter = 0;
+let name: string;
+
+beforeAll(async () => {
+  server = await startServer({ tls: true });
+  scratch = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "action-")));
+  ({ identity, recipient } = await generateIdentity());
+});
+
+afterAll(async () => {
+  await server?.close();
+  fs.rmSync(scratch, { recursive: true, force: true });
+});
+
+beforeEach(() => {
+  // Each test has a workspace and a backup name of its own, in one store.
+  name = `site-${++counter}`;
+  workspace = path.join(scratch, name);
+  fs.mkdirSync(workspace);
+});
+
+function step(
+  folder: ActionFolder,
+  inputs: Record<string, string>,
+  more: object = {},
+): Promise<Run> {
+  return runAction(folder, {
+    with: { "access-url": server.accessUrl, name, ...inputs },
+    workspace,
+    env: { NODE_EXTRA_CA_CERTS: server.caFile! },
+    ...more,
+  });
+}
+
+const backup = (inputs: Record<string, string> = {}, more?: object) =>
+  step(".", { key: identity, path: "tree", ...inputs }, more);
+const restore = (inputs: Record<string, string> = {}, more?: object) =>
+  step("restore", { key: identity, path: "restored", ...inputs }, more);
+
+/** A step that was to fail: with one error in the log, in words, and nothing else claimed. */
+function failed(run: Run): string {
+  expect(run.exitCode).toBe(1);
+  expect(run.annotations.map((annotation) => annotation.name)).toEqual(["error"]);
+  expect(run.annotations[0]!.properties.title).toMatch(/^(Backup|Restore) failed$/);
+  expect(run.log).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
+  expect(run.log).not.toContain("unexpected");
+  expect(run.outputs).toEqual({});
+  expect(run.summary).toBe("");
+  return run.annotations[0]!.message;
+}
+
+function done(run: Run): Run {
+  expect(run.log).not.toContain("::error");
+  expect(run.exitCode).toBe(0);
+  return run;
+}
+
+const inWorkspace = (...parts: string[]) => path.join(workspace, ...parts);
+
+describe("a backup and its restore", () => {
+  it("bring a folder back identical, over HTTPS", async () => {
+    makeTree(inWorkspace("tree"));
+    const stored = done(await backup());
+    expect(stored.annotations).toEqual([]);
+    expect(stored.outputs).toEqual({
+      entry: expect.stringMatching(new RegExp(`^${name}-\\d{8}T\\d{6}Z\\.tar\\.zst\\.age$`)),
+      size: expect.stringMatching(/^\d+$/),
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      createtime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      files: expect.stringMatching(/^[1-9]\d*$/),
+    });
+
+    const back = done(await restore());
+    expect(back.annotations).toEqual([]);
+    expect(back.outputs).toEqual({
+      entry: stored.outputs.entry,
+      found: "true",
+      createtime: stored.outputs.createtime,
+      files: stored.outputs.files,
+    });
+    expect(treeOf(inWorkspace("restored"))).toEqual(treeOf(inWorkspace("tree")));
+  });
+
+  it("are summed up for a person", async () => {
+    makeTree(inWorkspace("tree"));
+    const stored = done(await backup());
+    const { entry, sha256, files } = stored.outputs;
+    expect(stored.summary).toContain(`### Backup \`${entry}\``);
+    expect(stored.summary).toContain(`| Files | ${files} (`);
+    expect(stored.summary).toContain(`\`${sha256}\``);
+    expect(stored.summary).toContain("| Authenticated | by the secret key |");
+    expect(stored.summary).toContain(`npx restbackup restore ${entry} --to ./${name}`);
+
+    const back = done(await restore());
+    expect(back.summary).toContain(`### Restored \`${entry}\``);
+    expect(back.summary).toContain("octo-org/website");
+    expect(back.summary).toContain("https://github.com/octo-org/website/actions/runs/1658821493");
+  });
+
+  it("take the repository's name where none is given", async () => {
+    makeTree(inWorkspace("tree"));
+    const env = { NODE_EXTRA_CA_CERTS: server.caFile!, GITHUB_REPOSITORY: `octo-org/${name}` };
+    const stored = done(await backup({ name: "" }, { env }));
+    expect(stored.outputs.entry).toMatch(new RegExp(`^${name}-`));
+    const back = done(await restore({ name: "" }, { env }));
+    expect(back.outputs.entry).toBe(stored.outputs.entry);
+  });
+
+  it("work in volumes, at another compression level", async () => {
+    makeTree(inWorkspace("tree"));
+    fs.writeFileSync(inWorkspace("tree", "random"), randomBytes(2_500_000));
+    const stored = done(await backup({ "volume-size": "1MiB", "compression-level": "1" }));
+    expect(stored.summary).toContain("| Volumes | 3 |");
+    done(await restore({ entry: stored.outputs.entry! }));
+    expect(treeOf(inWorkspace("restored"))).toEqual(treeOf(inWorkspace("tree")));
+  });
+
+  it("choose by globs and exclusions what is taken, and what is brought back", async () => {
+    for (const file of [
+      "src/a.ts",
+      "src/a.tmp",
+      "src/b/c.ts",
+      "src/b/c.log",
+      "docs/d.md",
+      "e.md",
+    ]) {
+      fs.mkdirSync(path.dirname(inWorkspace(file)), { recursive: true });
+      fs.writeFileSync(inWorkspace(file), file);
+    }
+    const patterns = "src\r\ndocs/*.md\r\n!src/**/*.tmp\r\n";
+    const stored = done(await backup({ path: patterns, exclude: "*.log" }));
+    expect(stored.outputs.files).toBe("3");
+    done(await restore());
+    expect(filesOf("restored")).toEqual(["docs/d.md", "src/a.ts", "src/b/c.ts"]);
+
+    done(await restore({ path: "some", include: "src/b\n*.md" }));
+    expect(filesOf("some")).toEqual(["docs/d.md", "src/b/c.ts"]);
+  });
+
+  it("restore the latest at or before a time, and an older one by its entry", async () => {
+    makeTree(inWorkspace("tree"));
+    const first = done(await backup());
+    fs.writeFileSync(inWorkspace("tree", "later"), "later");
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const second = done(await backup());
+    expect(done(await restore()).outputs.entry).toBe(second.outputs.entry);
+    const old = done(await restore({ path: "old", at: first.outputs.createtime! }));
+    expect(old.outputs.entry).toBe(first.outputs.entry);
+    const named = done(await restore({ path: "named", entry: first.outputs.entry! }));
+    expect(named.outputs.entry).toBe(first.outputs.entry);
+    expect(fs.existsSync(inWorkspace("named", "later"))).toBe(false);
+  });
+
+  it("restore into the empty workspace itself", async () => {
+    makeTree(inWorkspace("tree"));
+    done(await backup());
+    const elsewhere = path.join(scratch, `${name}-empty`);
+    fs.mkdirSync(elsewhere);
+    done(await restore({ path: "." }, { workspace: elsewhere }));
+    expect(treeOf(elsewhere)).toEqual(treeOf(inWorkspace("tree")));
+  });
+});
+
+describe("a folder that holds something", () => {
+  it("is not restored into unless overwrite says so, and then keeps its other files", async () => {
+    makeTree(inWorkspace("tree"));
+    done(await backup());
+    fs.mkdirSync(inWorkspace("restored"));
+    fs.writeFileSync(inWorkspace("restored", "mine"), "mine");
+    const before = treeOf(inWorkspace("restored"));
+    expect(failed(await restore())).toContain("overwrite");
+    expect(treeOf(inWorkspace("restored"))).toEqual(before);
+
+    done(await restore({ overwrite: "true" }));
+    expect(fs.readFileSync(inWorkspace("restored", "mine"), "utf8")).toBe("mine");
+    expect(filesOf("restored")).toEqual([...filesOf("tree"), "mine"].sort());
+  });
+});
+
+describe("nothing to work on", () => {
+  it.each([
+    ["error", ["error"], 1],
+    ["warn", ["warning"], 0],
+    ["ignore", [], 0],
+  ] as const)("is met with %s when no file is found", async (mode, annotations, exitCode) => {
+    const run = await backup({ path: "no/such/**", "if-no-files-found": mode });
+    expect(run.annotations.map((annotation) => annotation.name)).toEqual(annotations);
+    expect(run.exitCode).toBe(exitCode);
+    if (exitCode === 1) failed(run);
+    else expect(run.outputs).toMatchObject({ entry: "", files: "0" });
+    if (exitCode === 0) expect(run.summary).toContain("Nothing was backed up");
+    // And nothing was stored.
+    expect((await restore({ "if-not-found": "ignore" })).outputs.found).toBe("false");
+  });
+
+  it.each([
+    ["error", ["error"], 1],
+    ["warn", ["warning"], 0],
+    ["ignore", [], 0],
+  ] as const)("is met with %s when no backup is found", async (mode, annotations, exitCode) => {
+    const run = await restore({ "if-not-found": mode });
+    expect(run.annotations.map((annotation) => annotation.name)).toEqual(annotations);
+    expect(run.exitCode).toBe(exitCode);
+    if (exitCode === 1) failed(run);
+    else expect(run.outputs).toEqual({ entry: "", found: "false", createtime: "", files: "0" });
+    if (exitCode === 0) expect(run.summary).toContain("Nothing was restored");
+    expect(fs.existsSync(inWorkspace("restored"))).toBe(false);
+  });
+});
+
+describe("keys", () => {
+  it("may be several, with white space and Windows line ends around them", async () => {
+    makeTree(inWorkspace("tree"));
+    const { identity: newer } = await generateIdentity();
+    const keys = `# created: today\r\n${newer}\r\n\r\n${identity}\r\n`;
+    const stored = done(await backup({ key: keys }));
+    expect(stored.masks).toContain(newer);
+    expect(stored.masks).toContain(identity);
+    done(await restore({ key: `\n  ${identity} \r\n` }));
+    done(await restore({ key: keys, path: "again" }));
+    expect(treeOf(inWorkspace("again"))).toEqual(treeOf(inWorkspace("tree")));
+  });
+
+  it("may be a passphrase", async () => {
+    makeTree(inWorkspace("tree"));
+    done(await backup({ key: "correct horse battery staple" }));
+    done(await restore({ key: "correct horse battery staple" }));
+    failed(await restore({ key: "correct horse battery stable", path: "other" }));
+  });
+
+  it("that are wrong restore nothing", async () => {
+    makeTree(inWorkspace("tree"));
+    done(await backup());
+    expect(failed(await restore({ key: (await generateIdentity()).identity }))).toMatch(/key/);
+    expect(fs.readdirSync(workspace)).toEqual(["tree"]);
+  });
+
+  it("that only write leave an archive which is restored only when asked for in so many words", async () => {
+    makeTree(inWorkspace("tree"));
+    const stored = done(await backup({ key: "", recipients: `${recipient}\r\n` }));
+    expect(stored.summary).toContain("| Authenticated | **no**");
+    expect(failed(await restore())).toContain("allow-unauthenticated");
+    expect(fs.existsSync(inWorkspace("restored"))).toBe(false);
+    const back = done(await restore({ "allow-unauthenticated": "true" }));
+    expect(back.summary).toContain("| Authenticated | **no**");
+    expect(treeOf(inWorkspace("restored"))).toEqual(treeOf(inWorkspace("tree")));
+  });
+
+  it("that sign prove who wrote it, to who trusts them", async () => {
+    makeTree(inWorkspace("tree"));
+    const trusted = generateSigningKey();
+    const other = generateSigningKey();
+    const stored = done(
+      await backup({ key: "", recipients: recipient, "signing-key": trusted.signingKey }),
+    );
+    expect(stored.masks).toContain(trusted.signingKey);
+    expect(stored.summary).toContain("| Authenticated | by the signing key |");
+    failed(await restore());
+    failed(await restore({ "trusted-signers": other.signer }));
+    const both = `${other.signer}\r\n${trusted.signer}\r\n`;
+    const back = done(await restore({ "trusted-signers": both }));
+    expect(back.summary).toContain("| Authenticated | by the trusted signer `");
+    expect(treeOf(inWorkspace("restored"))).toEqual(treeOf(inWorkspace("tree")));
+  });
+});
+
+describe("a step that cannot do its work says so once", () => {
+  const wrong = "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ";
+
+  it.each<[string, ActionFolder, Record<string, string>, RegExp]>([
+    ["without access url", ".", { "access-url": "" }, /access-url is empty.*forks/s],
+    ["without key", ".", { key: "" }, /key and recipients are empty.*forks/s],
+    ["without key to restore with", "restore", { key: "" }, /key is empty.*forks/s],
+    ["with a mistyped key", ".", { key: wrong }, /key/],
+    ["with a mistyped recipient", ".", { recipients: "age1qqqq" }, /recipient/],
+    ["with something else as signing key", ".", { "signing-key": "hunter2hunter2" }, /signing/],
+    ["with something else as signer", "restore", { "trusted-signers": "x" }, /signer/],
+    ["without path", ".", { path: "\n" }, /path is empty/],
+    ["with a level that is none", ".", { "compression-level": "high" }, /compression-level/],
+    ["with a size that is none", ".", { "volume-size": "-1" }, /volume-size/],
+    ["with a mode that is none", ".", { "if-no-files-found": "fail" }, /if-no-files-found/],
+    ["with a name that is none", ".", { name: "../up" }, /cannot be a backup name/],
+    ["with a time that is none", "restore", { at: "yesterday" }, /The input at/],
+    ["with a truth that is none", "restore", { overwrite: "yes" }, /overwrite/],
+    ["with an entry that is none", "restore", { entry: "nothing" }, /nothing/],
+    ["with an url that is none", ".", { "access-url": "https://me:hunter2@backup" }, /access url/],
+  ])("%s", async (_, folder, inputs, message) => {
+    makeTree(inWorkspace("tree"));
+    const run = await (folder === "." ? backup : restore)(inputs);
+    expect(failed(run)).toMatch(message);
+  });
+
+  it("with a password the server does not know", async () => {
+    makeTree(inWorkspace("tree"));
+    const url = server.accessUrl.replace(/:([^:/@]+)@/, ":wr0ngpassw0rd@");
+    const run = await backup({ "access-url": url });
+    failed(run);
+    expect(run.masks).toContain("wr0ngpassw0rd");
+  });
+
+  it("with a server whose certificate nobody vouches for", async () => {
+    makeTree(inWorkspace("tree"));
+    expect(failed(await backup({}, { env: {} }))).toMatch(/certificate/);
+  });
+
+  it("and shows where only in the debug log", async () => {
+    const env = { NODE_EXTRA_CA_CERTS: server.caFile!, RUNNER_DEBUG: "1" };
+    const run = await backup({ path: "" }, { env });
+    expect(run.annotations).toHaveLength(1);
+    expect(run.log).toMatch(/^::debug::.*%0A +at /m);
+  });
+});
+
+describe("secrets", () => {
+  it("are hidden before anything else is printed", async () => {
+    makeTree(inWorkspace("tree"));
+    const run = done(await backup());
+    const { username, password } = new URL(server.accessUrl);
+    const basic = Buffer.from(`${username}:${password}`).toString("base64");
+    for (const secret of [server.accessUrl, username, password, basic, identity]) {
+      expect(run.masks).toContain(secret);
+    }
+    expect(run.stdout.trimStart()).toMatch(/^(::add-mask::.*\r?\n)+(?!::add-mask)/);
+    expect(run.stdout.replace(/^(::add-mask::.*\r?\n)+/, "")).not.toContain("add-mask");
+  });
+});
+
+describe("a cancelled run", () => {
+  it("stops, says so once, and stores no backup", async () => {
+    fs.mkdirSync(inWorkspace("tree"));
+    const text = randomBytes(4_000_000).toString("base64");
+    for (let index = 0; index < 24; index++)
+      fs.writeFileSync(inWorkspace("tree", `${index}`), text);
+    const run = await backup(
+      { "compression-level": "19" },
+      {
+        onStart: (kill: (signal: NodeJS.Signals) => void) => setTimeout(() => kill("SIGINT"), 500),
+      },
+    );
+    expect(failed(run)).toMatch(/cancelled|aborted/i);
+    expect((await restore({ "if-not-found": "ignore" })).outputs.found).toBe("false");
+  });
+});
+
+function filesOf(folder: string): string[] {
+  return fs
+    .readdirSync(inWorkspace(folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => path.relative(inWorkspace(folder), path.join(entry.parentPath, entry.name)))
+    .map((file) => file.replaceAll("\\", "/"))
+    .sort();
+}
