@@ -1,0 +1,132 @@
+import { Worker } from "node:worker_threads";
+import { type ErrorCode, RestbackupError } from "../errors.ts";
+import type { ContentsWarning } from "./contents.ts";
+import { compressFrame, FRAME_SIZE } from "./frame.ts";
+import type { PackedSegment, PackTotals } from "./packer.ts";
+import type { Selection } from "./selection.ts";
+
+/** What the worker is started with. */
+export interface PackRequest {
+  readonly selection: Selection;
+  readonly buffers: readonly SharedArrayBuffer[];
+  /** A cell for each buffer, and one that counts releases. */
+  readonly slots: SharedArrayBuffer;
+}
+
+export type PackReply =
+  | { readonly type: "frame"; readonly slot: number; readonly length: number }
+  | { readonly type: "segment"; readonly segment: PackedSegment }
+  | { readonly type: "warning"; readonly warning: ContentsWarning }
+  | { readonly type: "done"; readonly totals: PackTotals }
+  | {
+      readonly type: "failed";
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly hint: string | undefined;
+    };
+
+/** The packed tree, part by part, in archive order. */
+export type Packed =
+  | { readonly type: "frame"; readonly compressed: Buffer; readonly decompressed: number }
+  | { readonly type: "segment"; readonly segment: PackedSegment; readonly compressed: Buffer }
+  | { readonly type: "warning"; readonly warning: ContentsWarning }
+  | { readonly type: "done"; readonly totals: PackTotals };
+
+/** Frame buffers in turn: one being read into, and as many as can be compressed meanwhile. */
+const BUFFERS = 5;
+
+/**
+ * Packs a selection in a worker and compresses its frames on the thread pool, several at once.
+ * Nothing runs ahead of the consumer by more than a few frames. Throws `io` for what cannot be
+ * read.
+ */
+export async function* packTree(
+  selection: Selection,
+  options: { readonly level: number; readonly signal?: AbortSignal | undefined },
+): AsyncGenerator<Packed> {
+  const slots = new SharedArrayBuffer(4 * (BUFFERS + 1));
+  const state = new Int32Array(slots);
+  const buffers = Array.from({ length: BUFFERS }, () => new SharedArrayBuffer(FRAME_SIZE));
+  const request: PackRequest = { selection, buffers, slots };
+  const worker = new Worker(workerUrl("pack-worker"), { workerData: request });
+
+  // Parts in order, each perhaps still being compressed.
+  const queue: { readonly part: Promise<Packed>; readonly slot?: number }[] = [];
+  let wake: (() => void) | undefined;
+  const push = (part: Promise<Packed>, slot?: number): void => {
+    // Awaited in turn below; until then its failure is not an unhandled one.
+    part.catch(() => {});
+    queue.push(slot === undefined ? { part } : { part, slot });
+    wake?.();
+  };
+  const fail = (error: unknown): void => push(Promise.reject(error));
+
+  worker.on("message", (reply: PackReply) => {
+    switch (reply.type) {
+      case "frame": {
+        const content = new Uint8Array(buffers[reply.slot]!, 0, reply.length);
+        push(
+          compressFrame(content, options.level).then(
+            (compressed): Packed => ({ type: "frame", compressed, decompressed: reply.length }),
+          ),
+          reply.slot,
+        );
+        break;
+      }
+      case "segment":
+        push(
+          compressFrame(reply.segment.lines, options.level).then(
+            (compressed): Packed => ({ type: "segment", segment: reply.segment, compressed }),
+          ),
+        );
+        break;
+      case "failed":
+        fail(
+          new RestbackupError(reply.code, reply.message, {
+            ...(reply.hint === undefined ? {} : { hint: reply.hint }),
+          }),
+        );
+        break;
+      default:
+        push(Promise.resolve(reply));
+    }
+  });
+  worker.on("error", fail);
+  worker.on("exit", (code) => fail(new Error(`the packing worker stopped early (${code})`)));
+  const abort = (): void => fail(options.signal?.reason);
+  options.signal?.addEventListener("abort", abort, { once: true });
+
+  try {
+    options.signal?.throwIfAborted();
+    for (;;) {
+      const next = queue.shift();
+      if (next === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        wake = undefined;
+        continue;
+      }
+      const part = await next.part;
+      // Only now, so that a slow consumer slows the reading down.
+      if (next.slot !== undefined) release(state, next.slot);
+      yield part;
+      if (part.type === "done") return;
+    }
+  } finally {
+    options.signal?.removeEventListener("abort", abort);
+    worker.removeAllListeners("exit");
+    await worker.terminate();
+  }
+}
+
+function release(state: Int32Array, slot: number): void {
+  Atomics.store(state, slot, 0);
+  Atomics.add(state, BUFFERS, 1);
+  Atomics.notify(state, BUFFERS);
+}
+
+/** A worker's file beside this one: source when run from source, built when run from a build. */
+export function workerUrl(name: string): URL {
+  return new URL(`./${name}.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
+}

@@ -1,0 +1,322 @@
+import { createHash, hash } from "node:crypto";
+import fs from "node:fs";
+import { ioError, systemCode } from "../errors.ts";
+import { printable } from "../naming.ts";
+import type { ContentsEntry, ContentsWarning } from "./contents.ts";
+import { pathFromBytes } from "./path-bytes.ts";
+import type { Selection } from "./selection.ts";
+import { paddedSize, TRAILER, tarHeader } from "./tar-header.ts";
+import { type Found, walk } from "./walk.ts";
+
+/** Where a packer's output goes; calls block until there is room. */
+export interface PackSink {
+  /** A buffer for the next frame of the tar stream. */
+  nextFrame(): Uint8Array;
+  /** The buffer last given, filled with this many bytes. */
+  frame(length: number): void;
+  /** The next part of the contents list. */
+  segment(segment: PackedSegment): void;
+  warning(warning: ContentsWarning): void;
+}
+
+/** JSON lines of a part of the contents list. */
+export interface PackedSegment {
+  readonly lines: Buffer;
+  readonly entries: number;
+  readonly start: number;
+  readonly first: string;
+}
+
+export interface PackTotals {
+  readonly files: number;
+  readonly directories: number;
+  readonly links: number;
+  readonly bytes: number;
+  readonly tarSize: number;
+}
+
+/** Characters of JSON lines in a segment, about. */
+const SEGMENT_LENGTH = 512 * 2 ** 10;
+/** Below it a hole is not worth remembering, and file systems that store small files inline abound. */
+const SPARSE_MINIMUM = 64 * 2 ** 10;
+const ZEROS = Buffer.alloc(64 * 2 ** 10);
+/** Fails on a link put in a file's place, and does not wait for a writer of a FIFO. */
+const OPEN_FLAGS =
+  fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+
+/**
+ * Reads a tree and writes it as one tar stream, cut into frames, with the contents list beside it.
+ * Synchronous: made to run in a worker of its own, over buffers that are used again and again.
+ */
+export class Packer {
+  readonly #sink: PackSink;
+  #frame: Uint8Array;
+  #filled = 0;
+  /** Length of the tar stream so far. */
+  #position = 0;
+  #lines: string[] = [];
+  #linesLength = 0;
+  #segmentStart = 0;
+  #segmentFirst = "";
+  /** Content seen under several names: device and inode to the path that holds it. */
+  readonly #linked = new Map<string, string>();
+  #files = 0;
+  #directories = 0;
+  #links = 0;
+  #bytes = 0;
+
+  constructor(sink: PackSink) {
+    this.#sink = sink;
+    this.#frame = sink.nextFrame();
+  }
+
+  /** Throws `io` for what cannot be read: a backup that silently lacks files is none. */
+  pack(selection: Selection): PackTotals {
+    const found = walk(selection, (path, error) => {
+      if (systemCode(error) === "ENOENT") this.#warn(path, "the folder vanished while being read");
+      else throw unreadable(path, error);
+    });
+    for (const item of found) {
+      try {
+        this.#pack(item);
+      } catch (error) {
+        const code = systemCode(error);
+        if (code === "ENOENT" || code === "ENOTDIR") {
+          this.#warn(item.path, "vanished before it was read");
+        } else if (code === "ELOOP" || code === "ENXIO") {
+          this.#warn(item.path, "became something else before it was read");
+        } else {
+          throw unreadable(item.path, error);
+        }
+      }
+    }
+    this.#write(TRAILER);
+    if (this.#filled > 0) this.#sink.frame(this.#filled);
+    this.#flushSegment();
+    return {
+      files: this.#files,
+      directories: this.#directories,
+      links: this.#links,
+      bytes: this.#bytes,
+      tarSize: this.#position,
+    };
+  }
+
+  #pack(item: Found): void {
+    switch (item.kind) {
+      case "file":
+        this.#file(item);
+        break;
+      case "directory":
+        this.#directory(item);
+        break;
+      case "symlink":
+        this.#symlink(item);
+        break;
+      case "store":
+        this.#warn(item.path, "left out: it is the store this backup goes to");
+        break;
+      case "other":
+        this.#warn(item.path, "left out: neither file, folder nor symbolic link");
+        break;
+    }
+  }
+
+  #directory({ path, location }: Found): void {
+    const stat = fs.lstatSync(location, { bigint: true });
+    if (stat.isDirectory()) {
+      this.#entry({ path, type: "directory", ...metadata(stat) });
+      this.#directories += 1;
+    } else {
+      this.#warn(path, "became something else before it was read");
+    }
+  }
+
+  #symlink({ path, location }: Found): void {
+    const stat = fs.lstatSync(location, { bigint: true });
+    const target = pathFromBytes(fs.readlinkSync(location, "buffer"));
+    this.#entry({ path, type: "symlink", ...metadata(stat), mode: 0o777, target });
+    this.#links += 1;
+  }
+
+  #file({ path, location }: Found): void {
+    const fd = fs.openSync(location, OPEN_FLAGS);
+    try {
+      const stat = fs.fstatSync(fd, { bigint: true });
+      if (!stat.isFile()) this.#warn(path, "became something else before it was read");
+      else if (stat.nlink === 1n || !this.#hardLink(path, stat)) this.#content(path, fd, stat);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  /** Packs a further name of content that is in the archive; false when this is the first. */
+  #hardLink(path: string, stat: fs.BigIntStats): boolean {
+    const identity = `${stat.dev}:${stat.ino}`;
+    const target = this.#linked.get(identity);
+    if (target === undefined) {
+      this.#linked.set(identity, path);
+      return false;
+    }
+    this.#entry({ path, type: "hardlink", ...metadata(stat), target });
+    this.#links += 1;
+    return true;
+  }
+
+  #content(path: string, fd: number, before: fs.BigIntStats): void {
+    const size = Number(before.size);
+    const start = this.#position;
+    const base = { path, type: "file", ...metadata(before), size } as const;
+    this.#write(tarHeader(base));
+    const offset = this.#position;
+
+    let sha256: string;
+    let shrank = false;
+    const room = this.#frame.length - this.#filled;
+    if (size <= room) {
+      const content = this.#frame.subarray(this.#filled, this.#filled + size);
+      const read = readFully(fd, content);
+      if (read < size) {
+        shrank = true;
+        content.fill(0, read);
+      }
+      sha256 = hash("sha256", content, "hex");
+      this.#advance(size);
+    } else {
+      const digest = createHash("sha256");
+      let left = size;
+      while (left > 0) {
+        const length = Math.min(left, this.#frame.length - this.#filled);
+        const piece = this.#frame.subarray(this.#filled, this.#filled + length);
+        const read = shrank ? 0 : readFully(fd, piece);
+        if (read < length) {
+          shrank = true;
+          piece.fill(0, read);
+        }
+        digest.update(piece);
+        this.#advance(length);
+        left -= length;
+      }
+      sha256 = digest.digest("hex");
+    }
+    this.#write(ZEROS.subarray(0, paddedSize(size) - size));
+
+    const after = fs.fstatSync(fd, { bigint: true });
+    let changed: ContentsEntry["changed"];
+    if (shrank) changed = "shrank";
+    else if (after.size > before.size) changed = "grew";
+    else if (after.mtimeNs !== before.mtimeNs || after.size !== before.size) changed = "modified";
+    const sparse = size >= SPARSE_MINIMUM && before.blocks * 512n < before.size;
+    this.#record(start, {
+      ...base,
+      sha256,
+      offset,
+      ...(sparse ? { sparse } : {}),
+      ...(changed === undefined ? {} : { changed }),
+    });
+    this.#files += 1;
+    this.#bytes += size;
+    if (changed === "shrank") this.#warn(path, "shrank while being read; its missing end is zeros");
+    else if (changed === "grew")
+      this.#warn(path, "grew while being read; what came later is not in it");
+    else if (changed === "modified") this.#warn(path, "was modified while being read");
+  }
+
+  /** An entry without content. */
+  #entry(entry: ContentsEntry): void {
+    const start = this.#position;
+    this.#write(tarHeader(entry));
+    this.#record(start, entry);
+  }
+
+  #record(start: number, entry: ContentsEntry): void {
+    if (this.#lines.length === 0) {
+      this.#segmentStart = start;
+      this.#segmentFirst = entry.path;
+    }
+    const line = `${JSON.stringify(entry)}\n`;
+    this.#lines.push(line);
+    this.#linesLength += line.length;
+    if (this.#linesLength >= SEGMENT_LENGTH) this.#flushSegment();
+  }
+
+  #flushSegment(): void {
+    if (this.#lines.length === 0) return;
+    this.#sink.segment({
+      lines: Buffer.from(this.#lines.join(""), "utf8"),
+      entries: this.#lines.length,
+      start: this.#segmentStart,
+      first: this.#segmentFirst,
+    });
+    this.#lines = [];
+    this.#linesLength = 0;
+  }
+
+  #write(bytes: Uint8Array): void {
+    let from = 0;
+    while (from < bytes.length) {
+      const length = Math.min(bytes.length - from, this.#frame.length - this.#filled);
+      this.#frame.set(
+        from === 0 && length === bytes.length ? bytes : bytes.subarray(from, from + length),
+        this.#filled,
+      );
+      this.#advance(length);
+      from += length;
+    }
+  }
+
+  /** Counts bytes put into the frame, and hands a full frame on. */
+  #advance(length: number): void {
+    this.#filled += length;
+    this.#position += length;
+    if (this.#filled === this.#frame.length) {
+      this.#sink.frame(this.#filled);
+      this.#frame = this.#sink.nextFrame();
+      this.#filled = 0;
+    }
+  }
+
+  #warn(path: string, problem: string): void {
+    this.#sink.warning({ path, problem });
+  }
+}
+
+function unreadable(path: string, error: unknown): Error {
+  return ioError(
+    `Cannot read ${printable(path)}`,
+    error,
+    "Make it readable for this user, or leave it out with an exclude.",
+  );
+}
+
+/** Reads until the buffer is full or the file ends; the number of bytes read. */
+function readFully(fd: number, into: Uint8Array): number {
+  let read = 0;
+  while (read < into.length) {
+    const count = fs.readSync(fd, into, read, into.length - read, null);
+    if (count === 0) break;
+    read += count;
+  }
+  return read;
+}
+
+function metadata(stat: fs.BigIntStats): Pick<ContentsEntry, "mode" | "mtime" | "uid" | "gid"> {
+  const uid = Number(stat.uid);
+  const gid = Number(stat.gid);
+  return {
+    mode: Number(stat.mode) & 0o7777,
+    mtime: decimalSeconds(stat.mtimeNs),
+    ...(uid === 0 ? {} : { uid }),
+    ...(gid === 0 ? {} : { gid }),
+  };
+}
+
+/** Nanoseconds as decimal seconds without trailing zeros. */
+export function decimalSeconds(nanoseconds: bigint): string {
+  const sign = nanoseconds < 0n ? "-" : "";
+  const absolute = nanoseconds < 0n ? -nanoseconds : nanoseconds;
+  const seconds = absolute / 1_000_000_000n;
+  const fraction = absolute % 1_000_000_000n;
+  if (fraction === 0n) return `${sign}${seconds}`;
+  return `${sign}${seconds}.${String(fraction).padStart(9, "0").replace(/0+$/, "")}`;
+}

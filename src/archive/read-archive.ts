@@ -1,0 +1,264 @@
+import { type ByteRange, readBytes } from "../byte-range.ts";
+import type { Authentication } from "../encryption/authentication.ts";
+import { RestbackupError } from "../errors.ts";
+import type { ContentsEntry } from "./contents.ts";
+import {
+  CONTENTS_FOOTER,
+  CONTENTS_MAGIC,
+  indexDigest,
+  parseAuthenticationBytes,
+  parseEntries,
+  parseFooter,
+  parseIndex,
+  SKIPPABLE_HEADER,
+  type StoredIndex,
+} from "./contents-list.ts";
+import { decompressFrame } from "./frame.ts";
+import { SEEK_TABLE_FOOTER, SeekTable, seekTableSize } from "./seek-table.ts";
+
+/** Fetched at once from the end: seek table, index and list of most archives. */
+const TAIL = 256 * 2 ** 10;
+/** Segments of the list fetched in one request, about. */
+const SEGMENT_BATCH = 4 * 2 ** 20;
+/** Frames between two wanted ones are fetched along when they are no longer than this. */
+const MAX_GAP = 512 * 2 ** 10;
+/** Frames being decompressed at once. */
+const PARALLEL = 3;
+
+/** A part of the tar stream. */
+export interface TarRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** One decompressed frame. */
+export interface TarPiece {
+  /** Position in the tar stream. */
+  readonly offset: number;
+  readonly content: Buffer;
+}
+
+/**
+ * An archive's zstd stream, read from its end: seek table, contents list, then whatever frames are
+ * wanted. Knows nothing of files or stores.
+ */
+export class ArchiveReader {
+  readonly index: StoredIndex;
+  /** What {@link authentication} vouches for: through it, every byte this class hands out. */
+  readonly digest: Buffer;
+  readonly authentication: Authentication;
+  readonly #stream: ByteRange;
+  readonly #table: SeekTable;
+
+  private constructor(
+    stream: ByteRange,
+    table: SeekTable,
+    index: StoredIndex,
+    digest: Buffer,
+    authentication: Authentication,
+  ) {
+    this.#stream = stream;
+    this.#table = table;
+    this.index = index;
+    this.digest = digest;
+    this.authentication = authentication;
+  }
+
+  /** Reads what stands at the end. Throws `damaged`, also for what is no archive of this format. */
+  static async open(source: ByteRange): Promise<ArchiveReader> {
+    const stream = await withTail(source);
+    if (stream.size < SEEK_TABLE_FOOTER) throw truncated();
+    const footer = await readBytes(stream, stream.size - SEEK_TABLE_FOOTER, stream.size);
+    const tableStart = stream.size - seekTableSize(footer);
+    if (tableStart < 0) throw truncated();
+    const table = new SeekTable(await readBytes(stream, tableStart, stream.size));
+    const sizes = checkTable(table, tableStart);
+
+    const contents = table.frame(table.count - 1).compressed;
+    const contentsStart = tableStart - contents;
+    if (contents < SKIPPABLE_HEADER + CONTENTS_FOOTER) throw contradiction();
+    const header = await readBytes(stream, contentsStart, contentsStart + SKIPPABLE_HEADER);
+    if (
+      header.readUInt32LE(0) !== CONTENTS_MAGIC ||
+      header.readUInt32LE(4) !== contents - SKIPPABLE_HEADER
+    ) {
+      throw contradiction();
+    }
+    const lengths = parseFooter(await readBytes(stream, tableStart - CONTENTS_FOOTER, tableStart));
+    const authenticationStart = tableStart - CONTENTS_FOOTER - lengths.authentication;
+    const indexStart = authenticationStart - lengths.index;
+    if (indexStart < contentsStart + SKIPPABLE_HEADER) throw contradiction();
+    const indexBytes = await readBytes(stream, indexStart, authenticationStart);
+    const index = parseIndex(indexBytes);
+    if (index.tarSize !== sizes.decompressed) throw contradiction();
+    if (index.segments.some(({ offset, size }) => offset + size > indexStart))
+      throw contradiction();
+    const authentication = parseAuthenticationBytes(
+      await readBytes(stream, authenticationStart, authenticationStart + lengths.authentication),
+    );
+    return new ArchiveReader(stream, table, index, indexDigest(indexBytes), authentication);
+  }
+
+  /** The contents list's JSON lines, segment by segment, each checked against the index. */
+  async *segments(): AsyncGenerator<Buffer> {
+    const { segments } = this.index;
+    for (let from = 0; from < segments.length; ) {
+      // As many as lie one after the other, up to a few megabytes, in one request.
+      const start = segments[from]!.offset;
+      let to = from + 1;
+      let end = start + segments[from]!.size;
+      for (; to < segments.length && end - start < SEGMENT_BATCH; to++) {
+        if (segments[to]!.offset !== end) break;
+        end += segments[to]!.size;
+      }
+      const bytes = await readBytes(this.#stream, start, end);
+      for (const segment of segments.slice(from, to)) {
+        const frame = bytes.subarray(segment.offset - start, segment.offset - start + segment.size);
+        if (indexDigest(frame).toString("hex") !== segment.sha256) {
+          throw new RestbackupError(
+            "damaged",
+            "A part of the contents list is not what was written.",
+          );
+        }
+        yield await decompressFrame(frame, segment.length);
+      }
+      from = to;
+    }
+  }
+
+  /** All entries in archive order. */
+  async *entries(): AsyncGenerator<ContentsEntry> {
+    for await (const lines of this.segments()) yield* parseEntries(lines);
+  }
+
+  /**
+   * The frames that hold the given ranges, which are in order; all frames when none are given.
+   * Decompressed a few at a time, yielded in order.
+   */
+  async *frames(ranges?: readonly TarRange[]): AsyncGenerator<TarPiece> {
+    const pending: Promise<TarPiece>[] = [];
+    try {
+      for await (const { offset, compressed, decompressed } of this.#compressedFrames(ranges)) {
+        const piece = decompressFrame(compressed, decompressed).then((content) => ({
+          offset,
+          content,
+        }));
+        piece.catch(() => {});
+        pending.push(piece);
+        if (pending.length >= PARALLEL) yield await pending.shift()!;
+      }
+      while (pending.length > 0) yield await pending.shift()!;
+    } finally {
+      await Promise.allSettled(pending);
+    }
+  }
+
+  async *#compressedFrames(
+    ranges: readonly TarRange[] | undefined,
+  ): AsyncGenerator<{ offset: number; compressed: Buffer; decompressed: number }> {
+    for (const run of this.#runs(ranges)) {
+      const pieces = new Gatherer(this.#stream.read(run.start, run.end));
+      let { first, tarStart } = run;
+      for (let position = run.start; position < run.end; first++) {
+        const { compressed, decompressed } = this.#table.frame(first);
+        const bytes = await pieces.take(compressed);
+        if (decompressed > 0) yield { offset: tarStart, compressed: bytes, decompressed };
+        tarStart += decompressed;
+        position += compressed;
+      }
+    }
+  }
+
+  /** Stretches of the stream to fetch in one request each. */
+  *#runs(
+    ranges: readonly TarRange[] | undefined,
+  ): Generator<{ first: number; start: number; end: number; tarStart: number }> {
+    let run: { first: number; start: number; end: number; tarStart: number } | undefined;
+    let position = 0;
+    let tarPosition = 0;
+    let at = 0;
+    for (let frame = 0; frame < this.#table.count; frame++) {
+      const { compressed, decompressed } = this.#table.frame(frame);
+      const tarEnd = tarPosition + decompressed;
+      if (ranges !== undefined) while (at < ranges.length && ranges[at]!.end <= tarPosition) at++;
+      const wanted =
+        decompressed > 0 &&
+        (ranges === undefined || (at < ranges.length && ranges[at]!.start < tarEnd));
+      if (wanted) {
+        if (run !== undefined && position - run.end > MAX_GAP) {
+          yield run;
+          run = undefined;
+        }
+        run ??= { first: frame, start: position, end: position, tarStart: tarPosition };
+        run.end = position + compressed;
+      }
+      position += compressed;
+      tarPosition = tarEnd;
+    }
+    if (run !== undefined) yield run;
+  }
+}
+
+/** Cuts a stream of pieces into buffers of given lengths. */
+class Gatherer {
+  readonly #pieces: AsyncIterator<Uint8Array>;
+  #rest: Uint8Array = Buffer.alloc(0);
+
+  constructor(pieces: AsyncIterable<Uint8Array>) {
+    this.#pieces = pieces[Symbol.asyncIterator]();
+  }
+
+  async take(length: number): Promise<Buffer> {
+    const whole = Buffer.allocUnsafeSlow(length);
+    let filled = 0;
+    while (filled < length) {
+      if (this.#rest.length === 0) {
+        const next = await this.#pieces.next();
+        if (next.done === true) throw truncated();
+        this.#rest = next.value;
+      }
+      const part = this.#rest.subarray(0, length - filled);
+      whole.set(part, filled);
+      filled += part.length;
+      this.#rest = this.#rest.subarray(part.length);
+    }
+    return whole;
+  }
+}
+
+/** Keeps the end of a source at hand, so that what stands there costs one request. */
+async function withTail(source: ByteRange): Promise<ByteRange> {
+  const tailStart = Math.max(0, source.size - TAIL);
+  const tail = await readBytes(source, tailStart, source.size);
+  return {
+    size: source.size,
+    async *read(start, end) {
+      if (start < tailStart) yield* source.read(start, Math.min(end, tailStart));
+      if (end > tailStart) yield tail.subarray(Math.max(start - tailStart, 0), end - tailStart);
+    },
+  };
+}
+
+function checkTable(table: SeekTable, tableStart: number): { decompressed: number } {
+  let compressed = 0;
+  let decompressed = 0;
+  for (let i = 0; i < table.count; i++) {
+    const frame = table.frame(i);
+    compressed += frame.compressed;
+    decompressed += frame.decompressed;
+  }
+  if (compressed !== tableStart || table.count === 0) throw contradiction();
+  if (table.frame(table.count - 1).decompressed !== 0) throw contradiction();
+  return { decompressed };
+}
+
+function truncated(): RestbackupError {
+  return new RestbackupError("damaged", "The archive ends too early.");
+}
+
+function contradiction(): RestbackupError {
+  return new RestbackupError(
+    "damaged",
+    "The archive's seek table and contents list contradict each other.",
+  );
+}

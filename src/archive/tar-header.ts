@@ -1,0 +1,152 @@
+import type { ContentsEntry } from "./contents.ts";
+import { isEscaped, pathToBytes } from "./path-bytes.ts";
+
+/**
+ * Tar headers, canonical: what stands in a header is a function of the contents-list entry alone
+ * (docs/format.md, "Tar"). A restore makes the header again and compares, so stock tools and ours
+ * cannot be told different things by one archive.
+ *
+ * ustar with PAX extended headers, POSIX.1-2017 "pax Interchange Format".
+ */
+
+export const BLOCK = 512;
+
+/** Two zero blocks end a tar. */
+export const TRAILER = Buffer.alloc(2 * BLOCK);
+
+const TYPEFLAG = { file: 0x30, hardlink: 0x31, symlink: 0x32, directory: 0x35, pax: 0x78 } as const;
+const PAX_NAME = Buffer.from("././@PaxHeader", "latin1");
+const MAX_OCTAL_7 = 0o7777777;
+const MAX_OCTAL_11 = 0o77777777777;
+/** Printable ASCII only: what every reader takes from a plain ustar field alike. */
+const PLAIN = /^[\x20-\x7e]*$/;
+
+/** Bytes that content of this size takes in the stream: whole blocks. */
+export function paddedSize(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK;
+}
+
+/** The header blocks of an entry: one block, or three and more where PAX records are needed. */
+export function tarHeader(entry: ContentsEntry): Buffer {
+  const name = tarName(entry);
+  const link = entry.type === "symlink" || entry.type === "hardlink" ? (entry.target ?? "") : "";
+  const size = entry.type === "file" ? (entry.size ?? 0) : 0;
+  const uid = entry.uid ?? 0;
+  const gid = entry.gid ?? 0;
+  const dot = entry.mtime.indexOf(".");
+  const seconds = Number(dot < 0 ? entry.mtime : entry.mtime.slice(0, dot));
+
+  let records: Buffer[] | undefined;
+  const longName = name.length > 100 || !PLAIN.test(name);
+  const longLink = link.length > 100 || !PLAIN.test(link);
+  const oddTime = dot >= 0 || seconds < 0 || seconds > MAX_OCTAL_11;
+  if (
+    longName ||
+    longLink ||
+    oddTime ||
+    size > MAX_OCTAL_11 ||
+    uid > MAX_OCTAL_7 ||
+    gid > MAX_OCTAL_7
+  ) {
+    records = [];
+    // PAX text is UTF-8 unless said otherwise.
+    if (isEscaped(name) || isEscaped(link)) records.push(record("hdrcharset", "BINARY"));
+    if (gid > MAX_OCTAL_7) records.push(record("gid", String(gid)));
+    if (longLink) records.push(record("linkpath", link));
+    if (oddTime) records.push(record("mtime", entry.mtime));
+    if (longName) records.push(record("path", name));
+    if (size > MAX_OCTAL_11) records.push(record("size", String(size)));
+    if (uid > MAX_OCTAL_7) records.push(record("uid", String(uid)));
+  }
+
+  let at = 0;
+  let header: Buffer;
+  if (records === undefined) {
+    header = Buffer.alloc(BLOCK);
+  } else {
+    const length = records.reduce((sum, bytes) => sum + bytes.length, 0);
+    at = BLOCK + paddedSize(length);
+    header = Buffer.alloc(at + BLOCK);
+    PAX_NAME.copy(header, 0);
+    block(header, 0, TYPEFLAG.pax, 0o644, 0, 0, length, 0);
+    let position = BLOCK;
+    for (const bytes of records) position += bytes.copy(header, position);
+  }
+
+  if (longName) truncated(name).copy(header, at);
+  else header.write(name, at, "latin1");
+  if (longLink) truncated(link).copy(header, at + 157);
+  else if (link !== "") header.write(link, at + 157, "latin1");
+  block(
+    header,
+    at,
+    TYPEFLAG[entry.type],
+    entry.mode,
+    uid > MAX_OCTAL_7 ? 0 : uid,
+    gid > MAX_OCTAL_7 ? 0 : gid,
+    size > MAX_OCTAL_11 ? 0 : size,
+    seconds < 0 || seconds > MAX_OCTAL_11 ? 0 : seconds,
+  );
+  return header;
+}
+
+function tarName(entry: ContentsEntry): string {
+  return entry.type === "directory" ? `${entry.path}/` : entry.path;
+}
+
+/** The first 100 bytes, for readers that know no PAX. */
+function truncated(text: string): Buffer {
+  return pathToBytes(text).subarray(0, 100);
+}
+
+/** `LENGTH KEY=VALUE\n`, where LENGTH counts itself. */
+function record(key: string, value: string): Buffer {
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), pathToBytes(value), Buffer.from("\n")]);
+  let length = rest.length + 1;
+  while (String(length).length + rest.length !== length) {
+    length = String(length).length + rest.length;
+  }
+  return Buffer.concat([Buffer.from(String(length)), rest]);
+}
+
+/** Fills all of a header block but name and link name, and seals it with its checksum. */
+function block(
+  header: Buffer,
+  at: number,
+  typeflag: number,
+  mode: number,
+  uid: number,
+  gid: number,
+  size: number,
+  mtime: number,
+): void {
+  octal(header, at + 100, 7, mode);
+  octal(header, at + 108, 7, uid);
+  octal(header, at + 116, 7, gid);
+  octal(header, at + 124, 11, size);
+  octal(header, at + 136, 11, mtime);
+  header[at + 156] = typeflag;
+  // "ustar\0" and version "00"
+  header[at + 257] = 0x75;
+  header[at + 258] = 0x73;
+  header[at + 259] = 0x74;
+  header[at + 260] = 0x61;
+  header[at + 261] = 0x72;
+  header[at + 263] = 0x30;
+  header[at + 264] = 0x30;
+  // The checksum field counts as eight spaces.
+  let sum = 8 * 0x20;
+  for (let i = at; i < at + BLOCK; i++) sum += header[i]!;
+  octal(header, at + 148, 6, sum);
+  header[at + 155] = 0x20;
+}
+
+/** `digits` octal digits; the NUL after them is there already. */
+function octal(header: Buffer, at: number, digits: number, value: number): void {
+  let rest = value;
+  for (let i = at + digits - 1; i >= at; i--) {
+    const high = Math.floor(rest / 8);
+    header[i] = 0x30 + (rest - high * 8);
+    rest = high;
+  }
+}

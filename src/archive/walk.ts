@@ -1,0 +1,119 @@
+import fs from "node:fs";
+import { pathFromBytes, pathToBytes, systemPath } from "./path-bytes.ts";
+import { type RuleState, type Selection, Selector } from "./selection.ts";
+
+/** Something found in the tree; what it is when looked at again may differ. */
+export interface Found {
+  /** Path below the root; `.` for the root itself. */
+  readonly path: string;
+  /** Where it is, as `node:fs` takes it. */
+  readonly location: string | Buffer;
+  readonly kind: "file" | "directory" | "symlink" | "other" | "store";
+}
+
+/** Told of a folder that cannot be listed; throws to stop the walk. */
+export type OnUnreadable = (path: string, error: unknown) => void;
+
+/**
+ * Everything selected below the root, in the archive's order: a folder before what it holds, the
+ * names of a folder by UTF-16 code units. A folder that is not itself taken appears once something
+ * in it is. Symbolic links are not followed.
+ */
+export function* walk(selection: Selection, onUnreadable: OnUnreadable): Generator<Found> {
+  const selector = new Selector(selection);
+  const skip = new Set(selection.skip);
+  const { taken, state } = selector.root();
+  const root: Found = { path: ".", location: selection.root, kind: "directory" };
+  if (taken) yield root;
+  if (!selector.descends(".", state)) return;
+  yield* below(selector, skip, selection.root, "", state, [], onUnreadable);
+}
+
+function* below(
+  selector: Selector,
+  skip: ReadonlySet<string>,
+  folder: string,
+  prefix: string,
+  inherited: RuleState,
+  pending: Found[],
+  onUnreadable: OnUnreadable,
+): Generator<Found> {
+  let names: Named[];
+  try {
+    names = readFolder(folder);
+  } catch (error) {
+    onUnreadable(prefix.slice(0, -1), error);
+    return;
+  }
+  for (const { name, kind } of names) {
+    const path = prefix + name;
+    const { taken, state } = selector.child(path, inherited);
+    const absolute = folder.endsWith("/") ? folder + name : `${folder}/${name}`;
+    const found: Found = { path, location: systemPath(absolute), kind };
+    if (kind !== "directory") {
+      if (!taken) continue;
+      yield* pending.splice(0);
+      yield found;
+      continue;
+    }
+    if (skip.size > 0 && skip.has(nativePath(absolute))) {
+      if (taken) yield { ...found, kind: "store" };
+      continue;
+    }
+    if (!selector.descends(path, state)) continue;
+    if (taken) {
+      yield* pending.splice(0);
+      yield found;
+      yield* below(selector, skip, absolute, `${path}/`, state, [], onUnreadable);
+    } else {
+      // Emptied by whichever descendant is taken first; removed again when none was.
+      pending.push(found);
+      yield* below(selector, skip, absolute, `${path}/`, state, pending, onUnreadable);
+      if (pending.at(-1) === found) pending.pop();
+    }
+  }
+}
+
+function nativePath(path: string): string {
+  return process.platform === "win32" ? path.replaceAll("/", "\\") : path;
+}
+
+interface Named {
+  readonly name: string;
+  readonly kind: Found["kind"];
+}
+
+function readFolder(folder: string): Named[] {
+  const location = systemPath(folder);
+  let names = fs
+    .readdirSync(location, { withFileTypes: true })
+    .map((dirent): Named => ({ name: dirent.name, kind: kindOf(dirent) }));
+  if (process.platform !== "win32" && names.some(({ name }) => name.includes("\ufffd"))) {
+    // Some name is not UTF-8, or truly holds U+FFFD: look at the bytes.
+    names = fs
+      .readdirSync(location, { withFileTypes: true, encoding: "buffer" })
+      .map((dirent): Named => ({ name: pathFromBytes(dirent.name), kind: kindOf(dirent) }));
+  }
+  for (const [index, { name, kind }] of names.entries()) {
+    // File systems that do not say what an entry is.
+    if (kind !== "other") continue;
+    const stat = fs.lstatSync(
+      Buffer.concat([pathToBytes(folder), Buffer.from("/"), pathToBytes(name)]),
+      {
+        throwIfNoEntry: false,
+      },
+    );
+    if (stat !== undefined) names[index] = { name, kind: kindOf(stat) };
+  }
+  return names.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function kindOf(entry: {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}): Found["kind"] {
+  if (entry.isFile()) return "file";
+  if (entry.isDirectory()) return "directory";
+  return entry.isSymbolicLink() ? "symlink" : "other";
+}

@@ -1,0 +1,133 @@
+import type { Authentication } from "../encryption/authentication.ts";
+import type { ContentsIndex, ContentsSource, ContentsTotals, ContentsWarning } from "./contents.ts";
+import {
+  encodeFooter,
+  encodeIndex,
+  indexDigest,
+  type Segment,
+  SKIPPABLE_HEADER,
+  skippableHeader,
+} from "./contents-list.ts";
+import type { Packed } from "./pack.ts";
+import { SeekTableWriter } from "./seek-table.ts";
+
+/** Compressed contents list kept back at most; more is put between frames of content. */
+const MAX_KEPT_SEGMENTS = 16 * 2 ** 20;
+/** Warnings written down; the rest is only counted. */
+const MAX_WARNINGS = 1000;
+
+export interface ArchiveDescription {
+  /** The entry name it will be stored under. */
+  readonly archive: string;
+  readonly created: Date;
+  readonly writer: string;
+  readonly source: ContentsSource;
+}
+
+export interface ArchiveWriterOptions {
+  /** Signs the index (`authentication.ts`). */
+  readonly authenticate: (digest: Buffer) => Authentication;
+  readonly onWarning?: ((warning: ContentsWarning) => void) | undefined;
+  /** Told of every frame: bytes of tar stream it holds. */
+  readonly onFrame?: ((bytes: number) => void) | undefined;
+}
+
+export interface WrittenArchive {
+  readonly index: ContentsIndex;
+  readonly totals: ContentsTotals;
+}
+
+/**
+ * Puts packed parts together to the zstd stream inside age: frames, contents list, seek table.
+ * Yields it in order; returns what it says about itself.
+ */
+export async function* writeArchive(
+  packed: AsyncIterable<Packed>,
+  description: ArchiveDescription,
+  options: ArchiveWriterOptions,
+): AsyncGenerator<Buffer, WrittenArchive> {
+  const seekTable = new SeekTableWriter();
+  const segments: Segment[] = [];
+  const warnings: ContentsWarning[] = [];
+  let kept: Buffer[] = [];
+  let keptSize = 0;
+  let position = 0;
+
+  for await (const part of packed) {
+    switch (part.type) {
+      case "frame":
+        seekTable.add(part.compressed.length, part.decompressed);
+        position += part.compressed.length;
+        yield part.compressed;
+        options.onFrame?.(part.decompressed);
+        break;
+      case "segment": {
+        const { lines, entries, start, first } = part.segment;
+        segments.push({
+          // Within the kept ones for now; made absolute when they are written.
+          offset: keptSize,
+          size: part.compressed.length,
+          length: lines.length,
+          entries,
+          start,
+          first,
+          sha256: indexDigest(part.compressed).toString("hex"),
+        });
+        kept.push(part.compressed);
+        keptSize += part.compressed.length;
+        if (keptSize >= MAX_KEPT_SEGMENTS) {
+          settle(segments, kept.length, position + SKIPPABLE_HEADER);
+          yield skippableHeader(keptSize);
+          yield* kept;
+          seekTable.add(SKIPPABLE_HEADER + keptSize, 0);
+          position += SKIPPABLE_HEADER + keptSize;
+          kept = [];
+          keptSize = 0;
+        }
+        break;
+      }
+      case "warning":
+        if (warnings.length < MAX_WARNINGS) warnings.push(part.warning);
+        options.onWarning?.(part.warning);
+        break;
+      case "done": {
+        const { tarSize, ...totals } = part.totals;
+        settle(segments, kept.length, position + SKIPPABLE_HEADER);
+        const index = {
+          format: 1,
+          archive: description.archive,
+          created: description.created.toISOString(),
+          writer: description.writer,
+          source: description.source,
+          totals,
+          tarSize,
+          warnings,
+          segments,
+        } as const;
+        const indexBytes = encodeIndex(index);
+        const authentication = Buffer.from(
+          JSON.stringify(options.authenticate(indexDigest(indexBytes))),
+          "utf8",
+        );
+        const footer = encodeFooter(indexBytes, authentication);
+        const size = keptSize + indexBytes.length + authentication.length + footer.length;
+        yield skippableHeader(size);
+        yield* kept;
+        yield indexBytes;
+        yield authentication;
+        yield footer;
+        seekTable.add(SKIPPABLE_HEADER + size, 0);
+        yield seekTable.finish();
+        return { index, totals };
+      }
+    }
+  }
+  throw new Error("the packed tree ended without saying so");
+}
+
+/** Gives the last `count` segments their place in the stream. */
+function settle(segments: Segment[], count: number, base: number): void {
+  for (let i = segments.length - count; i < segments.length; i++) {
+    segments[i] = { ...segments[i]!, offset: segments[i]!.offset + base };
+  }
+}

@@ -1,0 +1,137 @@
+import { RestbackupError } from "../errors.ts";
+import { parseName, printable } from "../naming.ts";
+import type { Store, StoredEntry } from "../stores/store.ts";
+
+/** One backup in a store: an archive in one piece, or a set of volumes. */
+export interface ArchiveEntry {
+  /** The entry's name, without volume suffix. */
+  readonly entry: string;
+  readonly name: string;
+  /** Unix seconds by the store's clock, of the object that completed it. */
+  readonly createtime: number;
+  readonly deletetime?: number;
+  /** Bytes stored. */
+  readonly size: number;
+  /** Object names in order; one, or the volumes. */
+  readonly objects: readonly { readonly name: string; readonly size: number }[];
+  /** False for a set that was interrupted or is still being written. Never restored. */
+  readonly complete: boolean;
+}
+
+/** Which backup is meant: an entry by name, or the latest of NAME, at or before a time. */
+export interface EntrySelector {
+  readonly entry?: string | undefined;
+  /** May be left out when the store holds backups of one NAME only. */
+  readonly name?: string | undefined;
+  readonly at?: Date | undefined;
+}
+
+interface Found {
+  readonly name: string;
+  readonly volumes: Map<number, StoredEntry & { readonly last: boolean }>;
+  whole?: StoredEntry;
+}
+
+/** All backups, oldest first by `createtime`; only those of NAME when it is given. */
+export async function listEntries(
+  store: Store,
+  options: { readonly name?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
+): Promise<ArchiveEntry[]> {
+  const found = new Map<string, Found>();
+  const { name, signal } = options;
+  for await (const stored of store.list(signal === undefined ? {} : { signal })) {
+    const parsed = parseName(stored.name);
+    if (parsed === undefined || (name !== undefined && parsed.name !== name)) continue;
+    let item = found.get(parsed.entry);
+    if (item === undefined) {
+      item = { name: parsed.name, volumes: new Map() };
+      found.set(parsed.entry, item);
+    }
+    if (parsed.volume === undefined) item.whole = stored;
+    else item.volumes.set(parsed.volume, { ...stored, last: parsed.last });
+  }
+  const entries = [...found].map(([entry, item]) => assemble(entry, item));
+  // The store's clock decides; where it cannot tell, the later name.
+  return entries.sort((a, b) => a.createtime - b.createtime || (a.entry < b.entry ? -1 : 1));
+}
+
+function assemble(entry: string, { name, volumes, whole }: Found): ArchiveEntry {
+  // An archive in one piece is complete, whatever stray volumes share its name.
+  const objects =
+    whole !== undefined
+      ? [{ ...whole, last: true }]
+      : [...volumes].sort(([a], [b]) => a - b).map(([, volume]) => volume);
+  const complete =
+    whole !== undefined ||
+    (objects.at(-1)!.last &&
+      objects.filter(({ last }) => last).length === 1 &&
+      [...volumes.keys()].every((index) => index < volumes.size));
+  const expiries = objects.flatMap(({ deletetime }) => deletetime ?? []);
+  return {
+    entry,
+    name,
+    createtime: Math.max(...objects.map(({ createtime }) => createtime)),
+    // A set is gone with the first of its volumes.
+    ...(expiries.length === 0 ? {} : { deletetime: Math.min(...expiries) }),
+    size: objects.reduce((sum, { size }) => sum + size, 0),
+    objects: objects.map((object) => ({ name: object.name, size: object.size })),
+    complete,
+  };
+}
+
+/** The one backup meant. Throws `not-found`, or `usage` when NAME is needed to tell. */
+export async function findEntry(
+  store: Store,
+  selector: EntrySelector,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<ArchiveEntry> {
+  if (selector.entry !== undefined) return findNamed(store, selector.entry, options);
+  const { name, at } = selector;
+  const all = await listEntries(store, { name, ...options });
+  const names = [...new Set(all.map((entry) => entry.name))];
+  if (names.length > 1) {
+    throw new RestbackupError("usage", "The store holds backups of several names.", {
+      hint: `Say which with a name: ${names.slice(0, 10).map(printable).join(", ")}${names.length > 10 ? ", …" : ""}.`,
+    });
+  }
+  const until = at === undefined ? Number.POSITIVE_INFINITY : at.getTime() / 1000;
+  const latest = all.findLast(({ complete, createtime }) => complete && createtime <= until);
+  if (latest !== undefined) return latest;
+  const what = name === undefined ? "No backup" : `No backup named ${printable(name)}`;
+  const when = at === undefined ? "" : ` from ${at.toISOString()} or before`;
+  const interrupted = all.some(({ complete }) => !complete);
+  throw new RestbackupError("not-found", `${what}${when} is in ${store.description}.`, {
+    hint: interrupted
+      ? "There are only sets of volumes that were interrupted, or are still being written."
+      : all.length > 0
+        ? `The oldest there is from ${new Date(all[0]!.createtime * 1000).toISOString()}.`
+        : "List what is there with: restbackup list.",
+  });
+}
+
+async function findNamed(
+  store: Store,
+  given: string,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<ArchiveEntry> {
+  const parsed = parseName(given);
+  if (parsed === undefined) {
+    throw new RestbackupError("usage", `${printable(given)} is not the name of an entry.`, {
+      hint: "Entries look like website-20261123T094012Z.tar.zst.age; list them with: restbackup list.",
+    });
+  }
+  const all = await listEntries(store, { name: parsed.name, ...options });
+  const entry = all.find((candidate) => candidate.entry === parsed.entry);
+  if (entry === undefined) {
+    throw new RestbackupError(
+      "not-found",
+      `${printable(parsed.entry)} is not in ${store.description}.`,
+    );
+  }
+  if (!entry.complete) {
+    throw new RestbackupError("not-found", `${printable(parsed.entry)} is not complete.`, {
+      hint: "Some of its volumes are missing: its backup was interrupted or is still running, or some expired.",
+    });
+  }
+  return entry;
+}
