@@ -29,7 +29,8 @@ const slim: Plugin = {
     const undici = fileURLToPath(import.meta.resolve("./slim/undici.js"));
     const httpClient = fileURLToPath(import.meta.resolve("./slim/actions-http-client.js"));
     const llhttp = fileURLToPath(import.meta.resolve("undici/lib/llhttp/llhttp-wasm.js"));
-    onResolve({ filter: /^undici$/ }, () => ({ path: undici }));
+    // Its change to a prototype must stay, though package.json says that no module of ours acts.
+    onResolve({ filter: /^undici$/ }, () => ({ path: undici, sideEffects: true }));
     onResolve({ filter: /^@actions\/http-client(\/.*)?$/ }, () => ({ path: httpClient }));
     // One HTTP parser instead of two: the one without SIMD runs on every processor.
     onResolve({ filter: /llhttp_simd-wasm\.js$/ }, () => ({ path: llhttp }));
