@@ -10,6 +10,7 @@ import {
   readFile,
   rename,
   rm,
+  stat,
   unlink,
 } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
@@ -70,7 +71,7 @@ export async function openDirectoryStore(
   const description = pathToFileURL(root).href;
   try {
     if (options.create === true) await makeFolder(root);
-    const stats = await lstat(join(root, ".")).catch((error: unknown) => {
+    const stats = await stat(root).catch((error: unknown) => {
       if (systemCode(error) !== "ENOENT") throw error;
       throw new RestbackupError("not-found", `There is no store at ${description}.`, {
         hint: "Check the path, or make a first backup to it.",

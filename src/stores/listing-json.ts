@@ -58,7 +58,7 @@ class ArraySplitter {
       }
     }
     // The piece's memory may be used again by the caller's stream: what outlives it is copied.
-    if (this.#expecting === "inside") this.#keep(piece.slice(start));
+    if (this.#expecting === "inside") this.#keep(Uint8Array.from(piece.subarray(start)));
     return texts;
   }
 
