@@ -71,7 +71,7 @@ export async function createAccount(
 }
 
 /** Makes the data folder where it is missing. Throws `usage` when a later version made it. */
-export async function prepareDataDir(dataDir: string): Promise<void> {
+async function prepareDataDir(dataDir: string): Promise<void> {
   await makeFolder(join(dataDir, "accounts"));
   await makeFolder(join(dataDir, "archives"));
   const versionFile = join(dataDir, "version.json");

@@ -4,11 +4,13 @@ import {
   type IncomingMessage,
   type Server,
   type ServerResponse,
+  STATUS_CODES,
 } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ioError, RestbackupError } from "../errors.ts";
+import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { decodeObjectPath } from "../stores/object-name.ts";
 import { type Account, Accounts } from "./accounts.ts";
 import { parseBasic } from "./basic-authentication.ts";
@@ -79,6 +81,7 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
   };
   server.on("request", (req, res) => serve(req, res, false));
   server.on("checkContinue", (req, res) => serve(req, res, true));
+  server.on("clientError", refuseUnreadable);
   return {
     async listen() {
       try {
@@ -133,6 +136,21 @@ function createNodeServer(options: BackupServerOptions): Server {
   }
   server.timeout = IDLE_TIMEOUT;
   return server;
+}
+
+/** Answers what is not HTTP, too long, or too slow; there is no request to answer then. */
+function refuseUnreadable(error: Error, socket: Duplex): void {
+  const status =
+    { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[systemCode(error) ?? ""] ?? 400;
+  const body = `${STATUS_CODES[status]}\n`;
+  if (!socket.writable || systemCode(error) === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: text/plain\r\n` +
+      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 /** Answers one request, whatever happens. */

@@ -33,6 +33,8 @@ import { isAbandoned, temporaryName } from "./temporary-files.ts";
 
 const READ_BYTES = 512 * 1024;
 const LIST_BATCH = 64;
+/** Whether "A" and "a", or two ways to write "ü", may be one file here. */
+const FOLDS_NAMES = process.platform !== "linux";
 const FORMAT = { format: "restbackup directory store", version: 1 };
 
 /** What a directory store knows of an object: always with digest. */
@@ -350,8 +352,8 @@ export class DirectoryStore implements Store {
   async #lstat(name: string): Promise<Stats | undefined> {
     const stats = await ignoreMissing(lstat(this.#pathOf(name)));
     if (stats === undefined || !stats.isFile()) return undefined;
-    if (process.platform === "linux") return stats;
-    // Where "A" and "a" are one file, the record says which of them it is.
+    if (!FOLDS_NAMES) return stats;
+    // The record says which of the names that share this file it is.
     const record = await this.#readRecord(name);
     return record === undefined || record.name === name ? stats : undefined;
   }
@@ -454,13 +456,12 @@ export class DirectoryStore implements Store {
   }
 
   async #nameAt(segments: string[]): Promise<string | undefined> {
-    let name: string | undefined;
-    if (segments.some(isHashed)) {
+    let name = segments.some(isHashed) ? undefined : nameOfDiskPath(segments);
+    if (name === undefined || FOLDS_NAMES) {
+      // Only the record knows what a hash stands for, or in which case a name was put.
       const text = await ignoreMissing(readFile(join(this.#meta, ...segments), "utf8"));
-      name = parseRecord(text ?? "")?.name;
-      if (name !== undefined && join(...diskPath(name)) !== join(...segments)) return undefined;
-    } else {
-      name = nameOfDiskPath(segments);
+      const record = parseRecord(text ?? "");
+      if (record !== undefined && isSamePlace(diskPath(record.name), segments)) name = record.name;
     }
     try {
       return name === undefined ? undefined : checkObjectName(name);
@@ -480,6 +481,14 @@ export class DirectoryStore implements Store {
   #metaPathOf(name: string): string {
     return join(this.#meta, ...diskPath(name));
   }
+}
+
+function isSamePlace(one: readonly string[], other: readonly string[]): boolean {
+  const fold = (path: readonly string[]) => {
+    const joined = path.join("/");
+    return FOLDS_NAMES ? joined.normalize("NFC").toLowerCase() : joined;
+  };
+  return fold(one) === fold(other);
 }
 
 function metaOf(dataFile: string): string {

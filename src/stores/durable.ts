@@ -89,7 +89,7 @@ async function writeAll(handle: FileHandle, batch: Uint8Array[]): Promise<void> 
 }
 
 /** What is left of `pieces` after their first `count` bytes: a write may take only a part. */
-export function dropBytes(pieces: Uint8Array[], count: number): Uint8Array[] {
+function dropBytes(pieces: Uint8Array[], count: number): Uint8Array[] {
   let toDrop = count;
   const left: Uint8Array[] = [];
   for (const piece of pieces) {

@@ -291,6 +291,20 @@ describe("refusals", () => {
     expect(spooled()).toEqual([]);
   });
 
+  test.each([
+    ["GET HTTP/nonsense\r\n\r\n", 400],
+    [`GET / HTTP/1.1\r\nX: ${"x".repeat(100_000)}\r\n\r\n`, 431],
+  ])("what is no request gets a short text too: %.20s", async (text, status) => {
+    const socket = connect(server.port, "127.0.0.1", () => socket.write(text));
+    let reply = "";
+    for await (const piece of socket) reply += piece;
+    expect(reply).toMatch(
+      new RegExp(
+        `^HTTP/1.1 ${status} .*\\r\\n[\\s\\S]*Content-Length: \\d+\\r\\n[\\s\\S]*\\r\\n\\r\\n.+\\n$`,
+      ),
+    );
+  });
+
   test("fewer bytes than announced: no entry, no litter", async () => {
     const basic = Buffer.from(`${server.username}:${server.password}`).toString("base64");
     const socket = connect(server.port, "127.0.0.1");

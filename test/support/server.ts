@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -135,7 +135,7 @@ let certificate: Certificate | undefined;
 function makeCertificate(): Certificate {
   if (certificate !== undefined) return certificate;
   const folder = temporaryFolder("tls");
-  process.once("exit", () => execFileSync("rm", ["-rf", folder]));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "cert.pem");
   const keyFile = join(folder, "key.pem");
   execFileSync(
