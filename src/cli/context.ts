@@ -1,0 +1,28 @@
+import type { Output } from "./output.ts";
+
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Options that every command takes, before or after its name. */
+export interface GlobalOptions {
+  readonly store?: string;
+  readonly accessUrlFile?: string;
+  readonly keyFile?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  /** False with --no-progress. */
+  readonly progress: boolean;
+}
+
+/** What a command works with besides its own arguments. */
+export interface Context {
+  readonly options: GlobalOptions;
+  readonly env: Environment;
+  readonly cwd: string;
+  readonly output: Output;
+  /** Aborted by Ctrl-C, SIGTERM or SIGHUP. */
+  readonly signal: AbortSignal;
+}
+
+/** Begins a command's work. `ifStopped` says what a signal leaves behind. */
+export type Start = (ifStopped?: string) => Context;

@@ -1,0 +1,9 @@
+/**
+ * Takes out of a text what looks like a secret. Messages are written so as not to hold any; this is
+ * for words a person typed in the wrong place, which a usage error repeats.
+ */
+export function redact(text: string): string {
+  return text
+    .replaceAll(/\/\/[^/\s@'"]*@/g, "//…@")
+    .replaceAll(/(AGE-SECRET-KEY-|RESTBACKUP-SIGNING-KEY-)[a-z0-9-]*/gi, "$1…");
+}
