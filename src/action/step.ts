@@ -18,6 +18,7 @@ export async function runStep(
     annotate(title, error);
     process.stdout.write("", () => process.exit(1));
   };
+  // Never taken off: the runner's second signal must not cut short what the first one began.
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   process.on("uncaughtException", onStray).on("unhandledRejection", onStray);
   try {
@@ -26,8 +27,6 @@ export async function runStep(
     const ours = error instanceof RestbackupError;
     annotate(title, cancel.signal.aborted && !ours ? cancel.signal.reason : error);
     process.exitCode = 1;
-  } finally {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
 }
 

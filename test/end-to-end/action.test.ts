@@ -1,3 +1,4 @@
+import { type ChildProcess, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
@@ -122,9 +123,25 @@ describe("a backup and its restore", () => {
     expect(back.outputs.entry).toBe(stored.outputs.entry);
   });
 
-  it("work in volumes, at another compression level", async () => {
+  // Windows has nothing in a folder that is neither file, folder nor link.
+  it.skipIf(process.platform === "win32")("warn once of all that is left out", async () => {
     makeTree(inWorkspace("tree"));
+    const hostile = "`pipe`|\n::error::##[error]";
+    execFileSync("mkfifo", [inWorkspace("tree", "pipe"), inWorkspace("tree", hostile)]);
+    const stored = done(await backup());
+    expect(stored.annotations).toHaveLength(1);
+    expect(stored.annotations[0]).toMatchObject({
+      name: "warning",
+      message: expect.stringMatching(/^`pipe`\|\\x0a::error::##\[error\]: .+\npipe: .+$/),
+    });
+    expect(stored.summary).toMatch(/^- `pipe`: /m);
+    expect(stored.summary).toMatch(/^- `` `pipe`\|\\x0a::error::##\[error\] ``: /m);
+  });
+
+  it("work in volumes, at another compression level", async () => {
+    fs.mkdirSync(inWorkspace("tree"));
     fs.writeFileSync(inWorkspace("tree", "random"), randomBytes(2_500_000));
+    makeTree(inWorkspace("tree"));
     const stored = done(await backup({ "volume-size": "1MiB", "compression-level": "1" }));
     expect(stored.summary).toContain("| Volumes | 3 |");
     done(await restore({ entry: stored.outputs.entry! }));
@@ -225,16 +242,17 @@ describe("nothing to work on", () => {
 });
 
 describe("keys", () => {
-  it("may be several, with white space and Windows line ends around them", async () => {
+  it("may be several, newest first, with white space and Windows line ends around them", async () => {
     makeTree(inWorkspace("tree"));
     const { identity: newer } = await generateIdentity();
-    const keys = `# created: today\r\n${newer}\r\n\r\n${identity}\r\n`;
-    const stored = done(await backup({ key: keys }));
-    expect(stored.masks).toContain(newer);
-    expect(stored.masks).toContain(identity);
-    done(await restore({ key: `\n  ${identity} \r\n` }));
-    done(await restore({ key: keys, path: "again" }));
-    expect(treeOf(inWorkspace("again"))).toEqual(treeOf(inWorkspace("tree")));
+    const both = `# newer\r\n${newer}\r\n\r\n${identity}\r\n`;
+    const old = done(await backup({ key: `\n  ${identity} \r\n` }));
+    const stored = done(await backup({ key: both, name: `${name}-new` }));
+    expect(stored.masks).toEqual(expect.arrayContaining([newer, identity]));
+    done(await restore({ key: both, path: "new", entry: stored.outputs.entry! }));
+    done(await restore({ key: both, path: "old", entry: old.outputs.entry! }));
+    expect(treeOf(inWorkspace("new"))).toEqual(treeOf(inWorkspace("tree")));
+    expect(treeOf(inWorkspace("old"))).toEqual(treeOf(inWorkspace("tree")));
   });
 
   it("may be a passphrase", async () => {
@@ -342,18 +360,28 @@ describe("secrets", () => {
 });
 
 describe("a cancelled run", () => {
-  it("stops, says so once, and stores no backup", async () => {
+  // Windows has no signals: there the runner's Ctrl-C reaches whole consoles only.
+  it.skipIf(process.platform === "win32")("stops, says so once, and stores no backup", async () => {
     fs.mkdirSync(inWorkspace("tree"));
     const text = randomBytes(4_000_000).toString("base64");
-    for (let index = 0; index < 24; index++)
+    for (let index = 0; index < 16; index++)
       fs.writeFileSync(inWorkspace("tree", `${index}`), text);
+    const volumes = () => fs.readdirSync(server.archives).filter((file) => file.startsWith(name));
     const run = await backup(
-      { "compression-level": "19" },
+      { "compression-level": "9", "volume-size": "1MiB" },
       {
-        onStart: (kill: (signal: NodeJS.Signals) => void) => setTimeout(() => kill("SIGINT"), 500),
+        onStart: (step: ChildProcess) => {
+          const timer = setInterval(() => {
+            if (volumes().length === 0) return;
+            clearInterval(timer);
+            step.kill("SIGINT");
+          }, 20);
+          step.on("close", () => clearInterval(timer));
+        },
       },
     );
-    expect(failed(run)).toMatch(/cancelled|aborted/i);
+    expect(volumes().length).toBeGreaterThan(0);
+    expect(failed(run)).toMatch(/cancelled/);
     expect((await restore({ "if-not-found": "ignore" })).outputs.found).toBe("false");
   });
 });

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -47,8 +47,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The folder the Actions' repository is checked out to, when it is not this one. */
   readonly repository?: string;
-  /** Called once the process runs; for cancelling it. */
-  readonly onStart?: (kill: (signal: NodeJS.Signals) => void) => void;
+  /** Called once the step runs; for cancelling it. */
+  readonly onStart?: (step: ChildProcess) => void;
 }
 
 /**
@@ -184,7 +184,7 @@ function runNode(
     });
     child.on("error", reject);
     child.on("close", (exitCode) => resolve({ exitCode, stdout, stderr }));
-    child.on("spawn", () => onStart?.((signal) => child.kill(signal)));
+    child.on("spawn", () => onStart?.(child));
   });
 }
 

@@ -22,8 +22,19 @@ export function makeTree(root: string): void {
     fs.symlinkSync("nowhere", at("dangling"));
     fs.linkSync(at("program"), at("folder", "hard link"));
   }
-  fs.utimesSync(at("empty"), 1_000_000_000.25, 1_000_000_000.25);
-  fs.utimesSync(at("folder", "deep"), 1_234_567_890, 1_234_567_890);
+  setTimes(root);
+}
+
+/**
+ * Gives every entry a time of its own. Node sets times as floating-point seconds, which today are
+ * 238 ns apart, so that only times Node has set itself can be set again to the nanosecond.
+ */
+function setTimes(root: string): void {
+  const entries = fs.readdirSync(root, { recursive: true, encoding: "utf8" }).sort().reverse();
+  for (const [index, entry] of [...entries, "."].entries()) {
+    const seconds = 1_700_000_000 + index * 1000 + 1 / (index + 3);
+    fs.lutimesSync(path.join(root, entry), seconds, seconds);
+  }
 }
 
 /** What there is to compare of a folder: every entry below it by path, with all that must come back. */
@@ -38,7 +49,7 @@ function about(file: string): object {
   const common = windows
     ? { mtime: stat.mtimeMs }
     : { mode: Number(stat.mode), mtime: stat.mtimeNs };
-  if (stat.isSymbolicLink()) return { link: fs.readlinkSync(file) };
+  if (stat.isSymbolicLink()) return { link: fs.readlinkSync(file), mtime: common.mtime };
   if (stat.isDirectory()) return { folder: true, ...common };
   const sha256 = createHash("sha256").update(fs.readFileSync(file)).digest("hex");
   return { sha256, size: stat.size, links: stat.nlink, ...common };
