@@ -9,7 +9,11 @@ await rm(dist, { recursive: true, force: true });
 await mkdir(dist);
 for (const [name, contents] of built.files) await writeFile(join(dist, name), contents);
 await chmod(join(dist, "cli.js"), 0o755);
-for (const [entry, bytes] of built.loads) {
-  console.log(`dist/${entry.padEnd(18)} loads ${String(Math.ceil(bytes / 1000)).padStart(5)} kB`);
+for (const [entry, { start, all }] of built.loads) {
+  console.log(`dist/${entry.padEnd(18)} loads ${inWords(start)} to start, ${inWords(all)} at most`);
 }
 checkLimits(built);
+
+function inWords(bytes: number): string {
+  return `${String(Math.ceil(bytes / 1000)).padStart(4)} kB`;
+}

@@ -40,8 +40,15 @@ const slim: Plugin = {
 export interface Bundle {
   /** Every file of dist, by its name there. */
   readonly files: ReadonlyMap<string, Uint8Array>;
-  /** For each entry, the bytes it loads when it starts: itself and all it imports statically. */
-  readonly loads: ReadonlyMap<string, number>;
+  /** The bytes of code each entry loads. */
+  readonly loads: ReadonlyMap<string, Load>;
+}
+
+export interface Load {
+  /** When it starts: itself and all that is imported statically from there. */
+  readonly start: number;
+  /** With everything it may import later. */
+  readonly all: number;
 }
 
 /** Builds everything in memory. The same sources and packages give the same bytes. */
@@ -75,13 +82,13 @@ export async function bundle(): Promise<Bundle> {
   // dist also runs where no package.json above it says that these are ES modules.
   files.set("package.json", Buffer.from('{ "type": "module" }\n'));
   files.set("LICENSES.txt", Buffer.from(await collectLicenses(root, result.metafile)));
-  return { files, loads: staticLoads(result.metafile) };
+  return { files, loads: loadsOf(result.metafile) };
 }
 
 /** Throws when something that runs in a workflow has grown over its limit. */
 export function checkLimits({ loads }: Bundle): void {
   for (const [entry, limit] of Object.entries(limits)) {
-    const bytes = loads.get(entry) ?? Number.POSITIVE_INFINITY;
+    const bytes = loads.get(entry)?.all ?? Number.POSITIVE_INFINITY;
     if (bytes > limit) throw new Error(`dist/${entry} loads ${bytes} bytes; the limit is ${limit}`);
   }
 }
@@ -91,19 +98,26 @@ function executable(contents: Uint8Array): Uint8Array {
   return code.startsWith("#!") ? contents : Buffer.from(`#!/usr/bin/env node\n${code}`);
 }
 
-function staticLoads({ outputs }: Metafile): Map<string, number> {
-  const loads = new Map<string, number>();
+function loadsOf({ outputs }: Metafile): Map<string, Load> {
+  const loads = new Map<string, Load>();
   for (const path of Object.keys(outputs)) {
     // A module loaded by `import()` has an entry point too; only ours are asked about.
     if (!Object.hasOwn(entryPoints, basename(path, ".js"))) continue;
-    const seen = new Set([path]);
-    for (const loaded of seen) {
-      for (const { path: imported, kind } of outputs[loaded]?.imports ?? []) {
-        if (kind === "import-statement" && imported in outputs) seen.add(imported);
-      }
-    }
-    const bytes = [...seen].reduce((sum, loaded) => sum + (outputs[loaded]?.bytes ?? 0), 0);
-    loads.set(basename(path), bytes);
+    loads.set(basename(path), {
+      start: reachable(outputs, path, ["import-statement"]),
+      all: reachable(outputs, path, ["import-statement", "dynamic-import"]),
+    });
   }
   return loads;
+}
+
+/** Bytes of a file of the build and all it reaches by imports of these kinds. */
+function reachable(outputs: Metafile["outputs"], path: string, kinds: readonly string[]): number {
+  const seen = new Set([path]);
+  for (const loaded of seen) {
+    for (const { path: imported, kind } of outputs[loaded]?.imports ?? []) {
+      if (kinds.includes(kind) && imported in outputs) seen.add(imported);
+    }
+  }
+  return [...seen].reduce((sum, loaded) => sum + (outputs[loaded]?.bytes ?? 0), 0);
 }

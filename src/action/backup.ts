@@ -1,4 +1,4 @@
-import { printable } from "../naming.ts";
+import { countInWords, durationInWords, sizeInWords, visible } from "../cli/words.ts";
 import { type BackupResult, backup } from "../operations/backup.ts";
 import { openStore } from "../stores/open.ts";
 import { backupInputs } from "./inputs.ts";
@@ -13,7 +13,6 @@ import {
 } from "./report.ts";
 import { runStep } from "./step.ts";
 import { backupSummary } from "./summary.ts";
-import { bytesInWords, countInWords, durationInWords } from "./words.ts";
 import { workflowSource } from "./workflow.ts";
 
 await runStep("Backup failed", async (signal) => {
@@ -35,19 +34,17 @@ await runStep("Backup failed", async (signal) => {
       setOutputs({ entry: "", size: "", sha256: "", createtime: "", files: 0 });
       return;
     }
-    const milliseconds = performance.now() - start;
+    const seconds = (performance.now() - start) / 1000;
     const { entry, size, sha256, totals } = result;
     const createtime = isoTime(result.createtime);
     setOutputs({ entry, size, sha256, createtime, files: totals.files });
-    say(`Stored ${entry}: ${inWords(result)}, in ${durationInWords(milliseconds)}`);
+    say(`Stored ${entry}: ${inWords(result)}, in ${durationInWords(seconds)}`);
     annotateWarnings(
       "Not everything could be backed up as it was",
-      result.warnings.map(({ path, problem }) => `${printable(path)}: ${problem}`),
+      result.warnings.map(({ path, problem }) => `${visible(path)}: ${problem}`),
     );
     const { description } = store;
-    await writeSummary(
-      backupSummary(result, { store: description, name: what.name, milliseconds }),
-    );
+    await writeSummary(backupSummary(result, { store: description, name: what.name, seconds }));
   } finally {
     await store.close();
   }
@@ -55,5 +52,5 @@ await runStep("Backup failed", async (signal) => {
 
 function inWords({ totals, size }: BackupResult): string {
   const files = countInWords(totals.files, "file");
-  return `${files}, ${bytesInWords(totals.bytes)}, stored as ${bytesInWords(size)}`;
+  return `${files}, ${sizeInWords(totals.bytes)}, stored as ${sizeInWords(size)}`;
 }

@@ -1,5 +1,5 @@
+import { durationInWords, sizeInWords } from "../cli/words.ts";
 import type { OnProgress, Progress } from "../operations/progress.ts";
-import { bytesInWords, durationInWords } from "./words.ts";
 
 const DOING: Record<Progress["phase"], string> = {
   packing: "packed",
@@ -33,9 +33,9 @@ export function progressLine(progress: Progress, elapsed: number): string {
   const { phase, files, bytes, storedBytes, totalFiles, totalBytes } = progress;
   const count = files.toLocaleString("en-US") + of(totalFiles?.toLocaleString("en-US"));
   const size =
-    bytesInWords(bytes) + of(totalBytes === undefined ? undefined : bytesInWords(totalBytes));
+    sizeInWords(bytes) + of(totalBytes === undefined ? undefined : sizeInWords(totalBytes));
   const moved = phase === "packing" || phase === "finishing" ? "stored" : "fetched";
-  return `${DOING[phase]} ${count} files and folders, ${size}; ${bytesInWords(storedBytes)} ${moved} so far (${durationInWords(elapsed)})`;
+  return `${DOING[phase]} ${count} files and folders, ${size}; ${sizeInWords(storedBytes)} ${moved} so far (${durationInWords(elapsed / 1000)})`;
 }
 
 function of(total: string | undefined): string {

@@ -3,8 +3,8 @@ import * as core from "@actions/core";
 import { RestbackupError } from "../errors.ts";
 import { failureText } from "./failure.ts";
 import type { WhenNothing } from "./inputs.ts";
+import { logLine } from "./log-line.ts";
 import { nothingSummary } from "./summary.ts";
-import { logLine } from "./words.ts";
 
 const NAMED_WARNINGS = 10;
 

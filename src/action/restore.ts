@@ -1,3 +1,4 @@
+import { countInWords, durationInWords, sizeInWords } from "../cli/words.ts";
 import { restore } from "../operations/restore.ts";
 import { openStore } from "../stores/open.ts";
 import { restoreInputs } from "./inputs.ts";
@@ -12,7 +13,6 @@ import {
 } from "./report.ts";
 import { runStep } from "./step.ts";
 import { restoreSummary } from "./summary.ts";
-import { bytesInWords, countInWords, durationInWords } from "./words.ts";
 
 await runStep("Restore failed", async (signal) => {
   const { accessUrl, ifNotFound, ...what } = await restoreInputs();
@@ -27,7 +27,7 @@ await runStep("Restore failed", async (signal) => {
       setOutputs({ entry: "", found: false, createtime: "", files: 0 });
       return;
     }
-    const milliseconds = performance.now() - start;
+    const seconds = (performance.now() - start) / 1000;
     const { archive, totals, to } = result;
     const { entry } = archive;
     setOutputs({
@@ -36,11 +36,11 @@ await runStep("Restore failed", async (signal) => {
       createtime: isoTime(archive.createtime),
       files: totals.files,
     });
-    const files = `${countInWords(totals.files, "file")}, ${bytesInWords(totals.bytes)}`;
-    say(`Restored ${entry} to ${to}: ${files}, in ${durationInWords(milliseconds)}`);
+    const files = `${countInWords(totals.files, "file")}, ${sizeInWords(totals.bytes)}`;
+    say(`Restored ${entry} to ${to}: ${files}, in ${durationInWords(seconds)}`);
     annotateWarnings("Not everything could be put back exactly", result.warnings);
     const { description } = store;
-    await writeSummary(restoreSummary(result, { store: description, path: to, milliseconds }));
+    await writeSummary(restoreSummary(result, { store: description, path: to, seconds }));
   } finally {
     await store.close();
   }

@@ -1,8 +1,14 @@
 import type { ContentsWarning } from "../archive/contents.ts";
-import { printable } from "../naming.ts";
+import {
+  countInWords,
+  durationInWords,
+  quoted,
+  sizeInWords,
+  timeInWords,
+  visible,
+} from "../cli/words.ts";
 import type { BackupResult } from "../operations/backup.ts";
 import type { Authenticity, RestoreResult } from "../operations/restore.ts";
-import { bytesInWords, countInWords, durationInWords } from "./words.ts";
 
 const SHOWN_WARNINGS = 50;
 
@@ -12,7 +18,7 @@ export function backupSummary(
   where: {
     readonly store: string;
     readonly name: string;
-    readonly milliseconds: number;
+    readonly seconds: number;
     /** The public half of the key that signed it, if one did. */
     readonly signer?: string | undefined;
   },
@@ -25,10 +31,10 @@ export function backupSummary(
       ["Files", filesInWords(totals)],
       [
         "Size",
-        `${bytesInWords(totals.bytes)}, stored as ${bytesInWords(size)}${ratio(size, totals.bytes)}`,
+        `${sizeInWords(totals.bytes)}, stored as ${sizeInWords(size)}${ratio(size, totals.bytes)}`,
       ],
       ...(objects.length > 1 ? [["Volumes", String(objects.length)] as const] : []),
-      ["Time", `${durationInWords(where.milliseconds)}${rate(totals.bytes, where.milliseconds)}`],
+      ["Time", `${durationInWords(where.seconds)}${rate(totals.bytes, where.seconds)}`],
       ["Authenticated", authenticatedInWords(result.authenticated)],
       ["SHA-256", code(result.sha256)],
     ]),
@@ -41,7 +47,7 @@ export function backupSummary(
 /** What a restore did, in Markdown for the step's summary. */
 export function restoreSummary(
   result: RestoreResult,
-  where: { readonly store: string; readonly path: string; readonly milliseconds: number },
+  where: { readonly store: string; readonly path: string; readonly seconds: number },
 ): string {
   const { archive, index, totals } = result;
   const { repository, ref, commit, run } = index.source;
@@ -54,8 +60,8 @@ export function restoreSummary(
       ...(run !== undefined ? [["Made by", code(run)] as const] : []),
       ["Into", code(where.path)],
       ["Files", filesInWords(totals)],
-      ["Size", `${bytesInWords(totals.bytes)}, from ${bytesInWords(archive.size)} stored`],
-      ["Time", `${durationInWords(where.milliseconds)}${rate(totals.bytes, where.milliseconds)}`],
+      ["Size", `${sizeInWords(totals.bytes)}, from ${sizeInWords(archive.size)} stored`],
+      ["Time", `${durationInWords(where.seconds)}${rate(totals.bytes, where.seconds)}`],
       ["Authenticated", authenticityInWords(result.authenticity)],
     ]),
     ...restoreWarnings(result.warnings),
@@ -69,30 +75,31 @@ export function nothingSummary(title: string, message: string): string {
 
 /** Text as Markdown that renders as exactly that text, on one line, in fixed width. */
 export function code(text: string): string {
-  const visible = printable(text);
-  if (visible === "") return "";
-  const longest = Math.max(0, ...(visible.match(/`+/g) ?? []).map((run) => run.length));
+  const line = visible(text);
+  if (line === "") return "";
+  const longest = Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length));
   const fence = "`".repeat(longest + 1);
-  const pad = /^[` ]|[` ]$/.test(visible) ? " " : "";
-  return `${fence}${pad}${visible}${pad}${fence}`;
+  const pad = /^[` ]|[` ]$/.test(line) ? " " : "";
+  return `${fence}${pad}${line}${pad}${fence}`;
 }
 
 /** Text as Markdown that renders as exactly that text, on one line. */
 export function escapeMarkdown(text: string): string {
-  return printable(text).replaceAll(/[\\`*_{}[\]()<>#+\-.!|~&:@]/g, "\\$&");
+  return visible(text).replaceAll(/[\\`*_{}[\]()<>#+\-.!|~&:@]/g, "\\$&");
 }
 
 /** What to type on another machine; quoted for a POSIX shell. */
 export function restoreCommand(result: BackupResult, name: string, signer?: string): string {
-  const words = ["npx restbackup restore", quote(result.entry), "--to", quote(`./${name}`)];
+  const words = [
+    "npx restbackup restore",
+    quoted(result.entry, "linux"),
+    "--to",
+    quoted(`./${name}`, "linux"),
+  ];
   if (!result.authenticated.includes("key")) {
     words.push(signer === undefined ? "--allow-unauthenticated" : `--trusted-signer ${signer}`);
   }
   return words.join(" ");
-}
-
-function quote(argument: string): string {
-  return /^[\w./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
 function page(title: string, parts: readonly string[]): string {
@@ -118,15 +125,9 @@ function ratio(stored: number, original: number): string {
   return original === 0 ? "" : ` (${Math.round((stored / original) * 100)} %)`;
 }
 
-function rate(bytes: number, milliseconds: number): string {
+function rate(bytes: number, seconds: number): string {
   // Below this, start-up and round trips are all that would be measured.
-  if (milliseconds < 1000 || bytes < 1_000_000) return "";
-  return `, ${bytesInWords(Math.round((bytes / milliseconds) * 1000))}/s`;
-}
-
-/** Unix seconds as `2026-11-23 09:40:12 UTC`. */
-function timeInWords(unixSeconds: number): string {
-  return `${new Date(unixSeconds * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  return seconds < 1 || bytes < 2 ** 20 ? "" : `, ${sizeInWords(bytes / seconds)}/s`;
 }
 
 function authenticatedInWords(by: BackupResult["authenticated"]): string {

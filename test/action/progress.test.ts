@@ -5,14 +5,14 @@ import type { Progress } from "../../src/operations/progress.ts";
 const packing: Progress = {
   phase: "packing",
   files: 1234,
-  bytes: 5_600_000_000,
-  storedBytes: 1_200_000_000,
+  bytes: 5.6 * 2 ** 30,
+  storedBytes: 1.2 * 2 ** 30,
 };
 
 describe("progress in a log", () => {
   it("says how far a backup is", () => {
     expect(progressLine(packing, 130_000)).toBe(
-      "packed 1,234 files and folders, 5.60 GB; 1.20 GB stored so far (2 min 10 s)",
+      "packed 1,234 files and folders, 5.6 GiB; 1.2 GiB stored so far (2 min 10 s)",
     );
   });
 
@@ -21,10 +21,10 @@ describe("progress in a log", () => {
       ...packing,
       phase: "restoring",
       totalFiles: 2000,
-      totalBytes: 8e9,
+      totalBytes: 8 * 2 ** 30,
     } as const;
     expect(progressLine(restoring, 42_000)).toBe(
-      "restored 1,234 of 2,000 files and folders, 5.60 GB of 8.00 GB; 1.20 GB fetched so far (42 s)",
+      "restored 1,234 of 2,000 files and folders, 5.6 GiB of 8.0 GiB; 1.2 GiB fetched so far (42 s)",
     );
   });
 

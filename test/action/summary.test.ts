@@ -10,28 +10,28 @@ const result: BackupResult = {
   entry,
   objects: [0, 1].map((index) => ({
     name: `${entry}.00${index}`,
-    size: 150_000_000,
+    size: 150 * 2 ** 20,
     createtime: 1_795_426_812,
   })),
-  size: 300_000_000,
+  size: 300 * 2 ** 20,
   sha256: "ab".repeat(32),
   createtime: 1_795_426_812,
-  totals: { files: 1234, directories: 56, links: 1, bytes: 1_200_000_000 },
+  totals: { files: 1234, directories: 56, links: 1, bytes: 1200 * 2 ** 20 },
   warnings: [],
   authenticated: ["key"],
 };
-const where = { store: "https://backup.example/", name: "website", milliseconds: 42_000 };
+const where = { store: "https://backup.example/", name: "website", seconds: 42 };
 
 describe("the summary of a backup", () => {
   it("says what is where, how much, how fast, and how to have it back", () => {
     const text = backupSummary(result, where);
     expect(text).toContain(`### Backup \`${entry}\``);
     expect(text).toContain("| Kept at | `https://backup.example/` |");
-    expect(text).toContain("| Taken in | 2026-11-23 09:40:12 UTC |");
+    expect(text).toContain("| Taken in | 2026-11-23 09:40:12Z |");
     expect(text).toContain("| Files | 1,234 (and 56 folders, 1 link) |");
-    expect(text).toContain("| Size | 1.20 GB, stored as 300 MB (25 %) |");
+    expect(text).toContain("| Size | 1.2 GiB, stored as 300 MiB (25 %) |");
     expect(text).toContain("| Volumes | 2 |");
-    expect(text).toContain("| Time | 42 s, 28.6 MB/s |");
+    expect(text).toContain("| Time | 42 s, 28.6 MiB/s |");
     expect(text).toContain("| Authenticated | by the secret key |");
     expect(text).toContain(`\nnpx restbackup restore ${entry} --to ./website\n`);
     expect(text).not.toContain(":warning:");
@@ -90,7 +90,7 @@ describe("the summary of a restore", () => {
       entry,
       name: "website",
       createtime: 1_795_426_812,
-      size: 300_000_000,
+      size: 300 * 2 ** 20,
       objects: [],
       complete: true,
     },
@@ -111,11 +111,11 @@ describe("the summary of a restore", () => {
   };
 
   it("says what came from where, and what is not as it was", () => {
-    const text = restoreSummary(restored, { store: where.store, path: "out", milliseconds: 500 });
+    const text = restoreSummary(restored, { store: where.store, path: "out", seconds: 0.5 });
     expect(text).toContain(`### Restored \`${entry}\``);
     expect(text).toContain("| Made from | `octo-org/website` `refs/heads/a\\|b` |");
     expect(text).toContain("| Into | `out` |");
-    expect(text).toContain("| Size | 1.20 GB, from 300 MB stored |");
+    expect(text).toContain("| Size | 1.2 GiB, from 300 MiB stored |");
     expect(text).toContain("| Time | 0.5 s |");
     expect(text).toContain("| Authenticated | **no**: restored because");
     expect(text).toContain("- a\\.txt\\: its owner could not be set");

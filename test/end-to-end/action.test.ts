@@ -67,7 +67,7 @@ function failed(run: Run): string {
 }
 
 function done(run: Run): Run {
-  expect(run.log).not.toContain("::error");
+  expect(run.annotations.filter((annotation) => annotation.name === "error")).toEqual([]);
   expect(run.exitCode).toBe(0);
   return run;
 }
