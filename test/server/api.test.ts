@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import { rm, utimes } from "node:fs/promises";
 import { type IncomingMessage, request } from "node:http";
@@ -41,6 +41,7 @@ async function send(
     headers?: Record<string, string | number>;
     body?: string | Buffer;
     auth?: string | null;
+    port?: number;
   } = {},
 ): Promise<Reply> {
   const auth = options.auth === undefined ? `${server.username}:${server.password}` : options.auth;
@@ -48,7 +49,7 @@ async function send(
     let continued = false;
     const req = request({
       host: "127.0.0.1",
-      port: server.port,
+      port: options.port ?? server.port,
       method,
       path,
       agent: false,
@@ -279,6 +280,44 @@ describe("refusals", () => {
       body: Buffer.alloc(20_000_000),
     });
     expect(reply.status).toBe(405);
+  });
+
+  test("a client that reads nothing until all is sent, as old ones do, still reads the refusal", async () => {
+    const basic = Buffer.from(`${server.username}:${server.password}`).toString("base64");
+    const socket = connect(server.port, "127.0.0.1");
+    socket.pause();
+    const head = `PUT /early HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ${basic}\r\n`;
+    socket.write(`${head}Content-Length: 20000000\r\n\r\n`);
+    await new Promise<void>((resolve, reject) => {
+      socket.on("error", reject);
+      socket.write(Buffer.alloc(20_000_000), () => resolve());
+    });
+    let reply = "";
+    for await (const piece of socket) reply += piece;
+    expect(reply).toMatch(/^HTTP\/1\.1 405 /);
+    // The rest of a body that nobody wants is not read to its end.
+    expect(reply).toMatch(/\r\nConnection: close\r\n/);
+  });
+
+  test("a full disk is 507, nothing is left of the upload, and smaller ones still work", async (context) => {
+    const dataDir = temporaryFolder("full");
+    const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", dataDir]);
+    if (mounted.status !== 0) context.skip("a small file system cannot be mounted here");
+    const full = await startServer({ dataDir });
+    try {
+      const options = { auth: `${full.username}:${full.password}`, port: full.port };
+      const body = Buffer.alloc(30_000_000);
+      const headers = { "content-length": body.length };
+      expect((await send("PUT", "/big", { ...options, headers, body })).status).toBe(507);
+      expect((await send("GET", "/big", options)).status).toBe(404);
+      expect(readdirSync(join(full.archives, ".restbackup", "tmp"))).toEqual([]);
+      const small = { headers: { "content-length": 5_000_000 }, body: Buffer.alloc(5_000_000) };
+      expect((await send("PUT", "/big", { ...options, ...small })).status).toBe(201);
+    } finally {
+      await full.close();
+      spawnSync("umount", [dataDir]);
+      await rm(dataDir, { recursive: true });
+    }
   });
 
   test("content that is not what its digest says is 400, and the name stays free", async () => {

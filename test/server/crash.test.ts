@@ -122,13 +122,14 @@ describe("recovery", () => {
   test("does not take a writer's record for an object that is another's", async () => {
     const root = newFolder("recover");
     const first = await openDirectoryStore(root, { create: true });
-    await first.put("a", contentOf("theirs"));
+    const { createtime } = await first.put("a", contentOf("theirs"));
+    // Same name, size and time: only the digest would be wrong, and nobody would notice.
     const { data, meta } = await namesOfWriter(deadPid());
     writeFileSync(join(first.spool, data), "loser!");
     const { sha256 } = contentOf("loser!");
     writeFileSync(
       join(first.spool, meta),
-      JSON.stringify({ name: "a", size: 6, createtime: 1, sha256 }),
+      JSON.stringify({ name: "a", size: 6, createtime, sha256 }),
     );
     const store = await openDirectoryStore(root, { create: true });
     expect(readdirSync(store.spool)).toEqual([]);
