@@ -45,7 +45,10 @@ export function countInWords(count: number, noun: string): string {
 
 /** Unix seconds as `2026-11-23 09:40:12Z`. */
 export function timeInWords(unixSeconds: number): string {
-  return new Date(unixSeconds * 1000).toISOString().replace("T", " ").replace(/\.\d+Z$/, "Z");
+  return new Date(unixSeconds * 1000)
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.\d+Z$/, "Z");
 }
 
 /**

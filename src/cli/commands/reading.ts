@@ -1,0 +1,82 @@
+import type { Command } from "commander";
+import type { SecretKey } from "../../encryption/keys.ts";
+import type { TrustedSigner } from "../../encryption/signing.ts";
+import { RestbackupError } from "../../errors.ts";
+import { parseName, printable } from "../../naming.ts";
+import type { EntrySelector } from "../../operations/entries.ts";
+import type { Store } from "../../stores/store.ts";
+import type { Context } from "../context.ts";
+import { keyToRead, trustedSignersOf } from "../key-option.ts";
+import { repeatable } from "../repeatable.ts";
+import { chooseStore, openToRead, requireStore } from "../store-option.ts";
+
+/** Options of the commands that read one backup. */
+export interface ReadingFlags {
+  readonly name?: string;
+  readonly at?: string;
+  readonly trustedSigner?: readonly string[];
+  readonly trustedSignersFile?: string;
+}
+
+/** What reading one backup needs. */
+export interface Reading extends EntrySelector {
+  readonly store: Store;
+  readonly key: SecretKey;
+  readonly trustedSigners: readonly TrustedSigner[];
+  readonly signal: AbortSignal;
+}
+
+/** Adds `[entry]` and the options that say which backup is meant and whom to trust. */
+export function addReadingOptions(command: Command): Command {
+  return command
+    .argument("[entry]", "a backup by its name in the list; without it, the latest")
+    .option("--name <name>", "the latest backup of this NAME; needed where the store holds several")
+    .option(
+      "--at <time>",
+      "the latest made at this time or before: 2026-11-23T09:40:12Z, or a date",
+    )
+    .option(
+      "--trusted-signer <signer>",
+      "whose signature proves a backup (restbackup-signer1…); may be repeated",
+      repeatable,
+    )
+    .option("--trusted-signers-file <file>", "a file of such signers");
+}
+
+/** Works out what is to be read, and opens the store. Whoever calls closes it. */
+export async function openReading(
+  context: Context,
+  entry: string | undefined,
+  flags: ReadingFlags,
+): Promise<Reading> {
+  const selector = await selectorOf(entry, flags);
+  const choice = await chooseStore(context);
+  const trustedSigners = await trustedSignersOf(context, flags);
+  await requireStore(choice);
+  const { key } = await keyToRead(context);
+  const store = await openToRead(choice, context);
+  return { ...selector, store, key, trustedSigners, signal: context.signal };
+}
+
+async function selectorOf(
+  entry: string | undefined,
+  { name, at }: ReadingFlags,
+): Promise<EntrySelector> {
+  if (entry !== undefined && (name !== undefined || at !== undefined)) {
+    throw new RestbackupError(
+      "usage",
+      "An entry says which backup is meant, and so do --name and --at.",
+      {
+        hint: "Give the entry, or --name and --at.",
+      },
+    );
+  }
+  if (entry !== undefined && parseName(entry) === undefined) {
+    throw new RestbackupError("usage", `${printable(entry)} is not the name of an entry.`, {
+      hint: `For the latest backup of that NAME: --name ${printable(entry)}. Entries are shown by: restbackup list.`,
+    });
+  }
+  if (at === undefined) return { entry, name };
+  const { parseTime } = await import("../../operations/units.ts");
+  return { name, at: parseTime(at) };
+}

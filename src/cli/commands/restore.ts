@@ -1,0 +1,137 @@
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { RestbackupError } from "../../errors.ts";
+import { checkName, parseName } from "../../naming.ts";
+import type { RestoreResult } from "../../operations/restore.ts";
+import type { Context, Start } from "../context.ts";
+import { archiveJson, createdInWords, table, totalsInWords, writerInWords } from "../present.ts";
+import { progressOf } from "../progress.ts";
+import { repeatable } from "../repeatable.ts";
+import { durationInWords, visible } from "../words.ts";
+import { addReadingOptions, openReading, type Reading, type ReadingFlags } from "./reading.ts";
+
+interface Flags extends ReadingFlags {
+  readonly to?: string;
+  readonly include?: readonly string[];
+  readonly overwrite?: boolean;
+  readonly sameOwner?: boolean;
+  readonly allowUnauthenticated?: boolean;
+}
+
+export function addRestore(program: Command, start: Start): void {
+  addReadingOptions(program.command("restore"))
+    .description("Bring a backup back into a new folder, whole and checked, or not at all.")
+    .option("--to <folder>", "the folder to make; by default ./NAME")
+    .option(
+      "--include <glob>",
+      "only what matches: a name at any depth, or with a slash a path; may be repeated",
+      repeatable,
+    )
+    .option("--overwrite", "replace files in a folder that is not empty; others in it stay")
+    .option("--same-owner", "give files to their numeric owners; for root")
+    .option("--allow-unauthenticated", "restore even when nothing proves who wrote the backup")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  restbackup restore
+  restbackup restore --name website --to ./website-restored
+  restbackup restore --name website --at 2026-11-23 --include 'docs/**' --to ./docs-then
+  restbackup restore website-20261123T094012Z.tar.zst.age --key-file key.txt`,
+    )
+    .action((entry: string | undefined, flags: Flags) =>
+      run(start("Nothing was restored: the target is as it was."), entry, flags),
+    );
+}
+
+async function run(context: Context, given: string | undefined, flags: Flags): Promise<void> {
+  const { output } = context;
+  const reading = await openReading(context, given, flags);
+  try {
+    const { entry, to } = await target(context, reading, flags);
+    const { restore } = await import("../../operations/restore.ts");
+    output.notice(`Restoring from ${reading.store.description}`);
+    const begun = performance.now();
+    const result = await restore({
+      ...reading,
+      entry,
+      to,
+      include: flags.include,
+      overwrite: flags.overwrite,
+      sameOwner: flags.sameOwner,
+      allowUnauthenticated: flags.allowUnauthenticated,
+      onProgress: progressOf(context),
+    });
+    for (const warning of result.warnings) output.warn(visible(warning));
+    const seconds = (performance.now() - begun) / 1000;
+    const { description: store } = reading.store;
+    await output.summary(inWords(result, store, seconds), asJson(result, store, seconds));
+  } finally {
+    await reading.store.close();
+  }
+}
+
+/** Where to restore to. The name of the latest backup is only known once it is found. */
+async function target(
+  { cwd, signal }: Context,
+  reading: Reading,
+  { to }: Flags,
+): Promise<{ entry: string | undefined; to: string }> {
+  if (to !== undefined) {
+    if (to !== "") return { entry: reading.entry, to: resolve(cwd, to) };
+    throw new RestbackupError("usage", "--to is empty.");
+  }
+  if (reading.entry !== undefined) {
+    return { entry: reading.entry, to: folderOf(parseName(reading.entry)!.name, cwd) };
+  }
+  const { findEntry } = await import("../../operations/entries.ts");
+  const { entry, name } = await findEntry(reading.store, reading, { signal });
+  return { entry, to: folderOf(name, cwd) };
+}
+
+/** `./NAME`, and never a place outside of the current folder: the store chose the name. */
+function folderOf(name: string, cwd: string): string {
+  checkName(name);
+  if (process.platform !== "win32" || !/[\\:*?"<>|]/.test(name)) return join(cwd, name);
+  throw new RestbackupError("usage", "The backup's name cannot be that of a folder here.", {
+    hint: "Name the folder to restore to with --to.",
+  });
+}
+
+function inWords(result: RestoreResult, store: string, seconds: number): string[] {
+  const { archive, index, totals, to, authenticity } = result;
+  return [
+    `Restored ${visible(archive.entry)}`,
+    ...table([
+      ["to", visible(to)],
+      ["holds", `${totalsInWords(totals)}: every one verified`],
+      ["stored", `${createdInWords(archive.createtime)} at ${store}`],
+      ["written by", writerInWords(authenticity)],
+      ["took", durationInWords(seconds)],
+      ...(result.warnings.length === 0
+        ? []
+        : [["warnings", `${result.warnings.length}, above`] as const]),
+    ]),
+    ...(index.warnings.length === 0
+      ? []
+      : [
+          "When it was made, these could not be taken as they were:",
+          ...index.warnings.map(({ path, problem }) => `  ${visible(path)}: ${visible(problem)}`),
+        ]),
+  ];
+}
+
+function asJson(result: RestoreResult, store: string, seconds: number) {
+  const { archive, index, authenticity, to, totals, warnings } = result;
+  return {
+    ...archiveJson(archive),
+    store,
+    to,
+    totals,
+    authenticity,
+    warnings,
+    source: index.source,
+    backupWarnings: index.warnings,
+    seconds,
+  };
+}

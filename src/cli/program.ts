@@ -1,0 +1,65 @@
+import { Command } from "commander";
+import { VERSION } from "../version.ts";
+import { addAccount } from "./commands/account.ts";
+import { addBackup } from "./commands/backup.ts";
+import { addCompletion } from "./commands/completion.ts";
+import { addKeygen } from "./commands/keygen.ts";
+import { addList } from "./commands/list.ts";
+import { addRestore } from "./commands/restore.ts";
+import { addServe } from "./commands/serve.ts";
+import { addShow } from "./commands/show.ts";
+import { addVerify } from "./commands/verify.ts";
+import type { Context, GlobalOptions } from "./context.ts";
+import { EXIT_CODES_IN_WORDS } from "./exit-codes.ts";
+
+const ENVIRONMENT = `Environment:
+  RESTBACKUP_ACCESS_URL       the store, where --store and --access-url-file are not given
+  RESTBACKUP_KEY              an identity (AGE-SECRET-KEY-1…) or a passphrase, where --key-file is not given
+  RESTBACKUP_SIGNING_KEY      for backup, where --signing-key-file is not given
+  RESTBACKUP_TRUSTED_SIGNERS  for restore, show and verify, where no signer is named by an option
+  RESTBACKUP_DEBUG=1          adds a stack trace to errors
+  HTTPS_PROXY, NO_PROXY, NODE_EXTRA_CA_CERTS, XDG_CONFIG_HOME, XDG_DATA_HOME as elsewhere
+
+Without any of these, backups go to a folder of yours, and the first one makes a key.`;
+
+const EXAMPLES = `Examples:
+  restbackup backup ~/website
+  restbackup list
+  restbackup restore --name website --to ./website-restored
+  restbackup verify --name website --max-age 26h
+  RESTBACKUP_ACCESS_URL=https://USERNAME:PASSWORD@HOST/ restbackup backup ~/website --key-file key.txt`;
+
+/** The whole command line, with nothing loaded yet that only some commands need. */
+export function buildProgram(
+  begin: (options: GlobalOptions, ifStopped: string | undefined) => Context,
+): Command {
+  const program = new Command("restbackup")
+    .description("Encrypted backups that are never replaced, and come back identical.")
+    .version(VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help for a command")
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .configureHelp({ showGlobalOptions: true })
+    .option(
+      "--store <url>",
+      "where backups are: https://USERNAME:PASSWORD@HOST/ or file:///path; others on this machine can see it, so for one with a password better set RESTBACKUP_ACCESS_URL",
+    )
+    .option("--access-url-file <file>", "a file that holds the store's url")
+    .option("--key-file <file>", "a file that holds the key: age identities, or a passphrase")
+    .option("--json", "print one JSON document; errors are JSON too, on stderr")
+    .option("-q, --quiet", "print nothing but what was asked for, warnings and errors")
+    .option("--no-progress", "do not show progress")
+    .addHelpText("after", `\n${EXAMPLES}\n\n${ENVIRONMENT}\n\n${EXIT_CODES_IN_WORDS}`);
+  const start = (ifStopped?: string) => begin(program.opts<GlobalOptions>(), ifStopped);
+  addBackup(program, start);
+  addList(program, start);
+  addShow(program, start);
+  addRestore(program, start);
+  addVerify(program, start);
+  addKeygen(program, start);
+  addServe(program, start);
+  addAccount(program, start);
+  addCompletion(program, start);
+  return program;
+}

@@ -1,0 +1,53 @@
+import { CommanderError } from "commander";
+import { RestbackupError } from "../errors.ts";
+import { exitCodeOf } from "./exit-codes.ts";
+import { Interruption } from "./interruption.ts";
+import { Output } from "./output.ts";
+import { buildProgram } from "./program.ts";
+
+/** Runs the command line. Never throws: what became of it is in the exit code. */
+export async function run(args: readonly string[]): Promise<void> {
+  const { env } = process;
+  // Needed before options are parsed, to say that they cannot be.
+  const output = new Output({ json: args.includes("--json"), quiet: false });
+  const interruption = new Interruption();
+  let leftBehind: string | undefined;
+  const program = buildProgram((options, ifStopped) => {
+    output.style = { json: options.json === true, quiet: options.quiet === true };
+    leftBehind = ifStopped;
+    return { options, env, cwd: process.cwd(), output, signal: interruption.signal };
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return;
+    const stopped = interruption.exitCode;
+    const error =
+      stopped !== undefined
+        ? new RestbackupError("aborted", ["Stopped.", leftBehind].filter(Boolean).join(" "))
+        : thrown instanceof CommanderError
+          ? usageError(thrown, program.commands.find((one) => args.includes(one.name()))?.name())
+          : thrown;
+    // Help is what was shown already.
+    if (!(thrown instanceof CommanderError && thrown.code === "commander.help")) {
+      output.error(error, env.RESTBACKUP_DEBUG === "1");
+    }
+    process.exitCode = stopped ?? exitCodeOf(error);
+  } finally {
+    output.status(undefined);
+  }
+}
+
+/** What commander says, without the values it repeats: one of them may be a secret gone astray. */
+function usageError({ message }: CommanderError, command: string | undefined): RestbackupError {
+  const [first = "", suggestion] = message
+    .replace(/^error: /, "")
+    .replace(/('-[^'=]*)=[^']*'/, "$1'")
+    .replace(/( but got \d+):.*(?=\.$)/s, "$1")
+    .split("\n");
+  const sentence = `${first.charAt(0).toUpperCase()}${first.slice(1)}`;
+  const help = `See: restbackup ${command === undefined ? "" : `${command} `}--help`;
+  return new RestbackupError("usage", sentence.endsWith(".") ? sentence : `${sentence}.`, {
+    hint: suggestion === undefined ? help : `${suggestion.replace(/^\(|\)$/g, "")} ${help}`,
+  });
+}
