@@ -44,7 +44,7 @@ export interface Bundle {
   readonly loads: ReadonlyMap<string, Load>;
 }
 
-export interface Load {
+interface Load {
   /** When it starts: itself and all that is imported statically from there. */
   readonly start: number;
   /** With everything it may import later. */

@@ -84,7 +84,7 @@ export function code(text: string): string {
 }
 
 /** Text as Markdown that renders as exactly that text, on one line. */
-export function escapeMarkdown(text: string): string {
+function escapeMarkdown(text: string): string {
   return visible(text).replaceAll(/[\\`*_{}[\]()<>#+\-.!|~&:@]/g, "\\$&");
 }
 

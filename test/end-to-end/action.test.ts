@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { generateIdentity } from "../../src/encryption/keys.ts";
 import { generateSigningKey } from "../../src/encryption/signing.ts";
 import { startServer } from "../support/server.ts";
-import { type ActionFolder, type Run, runAction } from "./harness.ts";
+import { type ActionFolder, ours, type Run, runAction } from "./harness.ts";
 import { makeTree, treeOf } from "./tree.ts";
 
 let server: Awaited<ReturnType<typeof startServer>>;
@@ -95,6 +95,17 @@ describe("a backup and its restore", () => {
       createtime: stored.outputs.createtime,
       files: stored.outputs.files,
     });
+    expect(treeOf(inWorkspace("restored"))).toEqual(treeOf(inWorkspace("tree")));
+  });
+
+  it("need nothing but dist and the action files, wherever those lie", async () => {
+    const repository = path.join(scratch, "alone");
+    for (const part of ["dist", "action.yml", "restore/action.yml"]) {
+      fs.cpSync(path.join(ours, part), path.join(repository, part), { recursive: true });
+    }
+    makeTree(inWorkspace("tree"));
+    done(await backup({}, { repository }));
+    done(await restore({}, { repository }));
     expect(treeOf(inWorkspace("restored"))).toEqual(treeOf(inWorkspace("tree")));
   });
 

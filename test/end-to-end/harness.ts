@@ -5,7 +5,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 
-const ours = fileURLToPath(new URL("../..", import.meta.url));
+/** The folder of this repository. */
+export const ours = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The Actions of this repository by the folder of their action.yml. */
 export type ActionFolder = "." | "restore";
