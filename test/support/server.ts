@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,7 +41,7 @@ export interface TestServer {
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const dataDir = options.dataDir ?? temporaryFolder("server");
   const credentials = await createAccount(dataDir, { retentionDays: 30 });
-  const certificate = options.tls === true ? makeCertificate() : undefined;
+  const certificate = options.tls === true ? makeCertificate(dataDir) : undefined;
   const server = createBackupServer({
     dataDir,
     listen: `127.0.0.1:${options.port ?? 0}`,
@@ -68,7 +68,7 @@ export async function startServerProcess(
 ): Promise<TestServerProcess> {
   const dataDir = options.dataDir ?? temporaryFolder("server");
   const credentials = await createAccount(dataDir, { retentionDays: 30 });
-  const certificate = options.tls === true ? makeCertificate() : undefined;
+  const certificate = options.tls === true ? makeCertificate(dataDir) : undefined;
   const child = spawn(
     process.execPath,
     [
@@ -130,12 +130,9 @@ interface Certificate {
   readonly keyFile: string;
 }
 
-let certificate: Certificate | undefined;
-
-function makeCertificate(): Certificate {
-  if (certificate !== undefined) return certificate;
-  const folder = temporaryFolder("tls");
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+/** A certificate beside the data, so that it goes when that goes. */
+function makeCertificate(dataDir: string): Certificate {
+  const folder = mkdtempSync(join(dataDir, "tls-"));
   const file = join(folder, "cert.pem");
   const keyFile = join(folder, "key.pem");
   execFileSync(
@@ -148,13 +145,7 @@ function makeCertificate(): Certificate {
     ],
     { stdio: "pipe" },
   );
-  certificate = {
-    cert: readFileSync(file, "utf8"),
-    key: readFileSync(keyFile, "utf8"),
-    file,
-    keyFile,
-  };
-  return certificate;
+  return { cert: readFileSync(file, "utf8"), key: readFileSync(keyFile, "utf8"), file, keyFile };
 }
 
 /** The process that {@link startServerProcess} starts: DATA PORT [CERT KEY]. */
