@@ -7,7 +7,8 @@ export interface ByteRange {
   /** Length in bytes. */
   readonly size: number;
   /**
-   * The bytes from `start` (inclusive) to `end` (exclusive), in pieces of any size, in order.
+   * The bytes from `start` (inclusive) to `end` (exclusive), in pieces of any size, in order. A
+   * piece is the reader's until it asks for the next: the source may use its memory again.
    * Throws when fewer can be had: a reader never sees a short range as a complete one.
    */
   read(start: number, end: number): AsyncIterable<Uint8Array>;

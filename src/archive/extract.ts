@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { type ErrorCode, RestbackupError } from "../errors.ts";
 import type { ContentsEntry } from "./contents.ts";
 import type { Extracted, ExtractOptions } from "./extractor.ts";
-import { workerUrl } from "./pack.ts";
+import { WORKER_LIMITS, workerUrl } from "./pack.ts";
 import type { ArchiveReader, TarRange } from "./read-archive.ts";
 import { globMatcher } from "./selection.ts";
 import { paddedSize } from "./tar-header.ts";
@@ -196,7 +196,10 @@ class WriterThread {
 
   constructor(request: ExtractOptions, options: ExtractArchiveOptions) {
     this.#options = options;
-    this.#worker = new Worker(workerUrl("restore-worker"), { workerData: request });
+    this.#worker = new Worker(workerUrl("restore-worker"), {
+      workerData: request,
+      resourceLimits: WORKER_LIMITS,
+    });
     this.#worker.on("message", (reply: ExtractReply) => this.#answered(reply));
     this.#worker.on("error", (error) => this.#fail(error));
     this.#worker.on("exit", () => this.#fail(new Error("the writing worker stopped early")));

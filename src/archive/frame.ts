@@ -13,7 +13,7 @@ const compress = promisify<zlib.InputType, zlib.ZstdOptions, Buffer>(zlib.zstdCo
 const decompress = promisify<zlib.InputType, zlib.ZstdOptions, Buffer>(zlib.zstdDecompress);
 
 /** Tar bytes in a frame, at most. */
-export const FRAME_SIZE = 4 * 2 ** 20;
+export const FRAME_SIZE = 2 * 2 ** 20;
 
 /** What a reader accepts of another writer: beyond it, a frame is refused unread. */
 const MAX_FRAME_SIZE = 64 * 2 ** 20;
@@ -23,7 +23,10 @@ function compressBound(size: number): number {
   return size + (size >>> 8) + 512;
 }
 
-/** One frame that states its content size. `level` is zstd's, 1 to 19. */
+/**
+ * One frame that states its content size. `level` is zstd's, 1 to 19. The result lies at the
+ * beginning of a buffer of the size the content needs at worst: copy what is kept, free the rest.
+ */
 export function compressFrame(content: Uint8Array, level: number): Promise<Buffer> {
   return compress(content, {
     params: { [zlib.constants.ZSTD_c_compressionLevel]: level },

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, RestbackupError } from "../errors.ts";
+import { free } from "../memory.ts";
 import type { ContentsWarning } from "./contents.ts";
 import { compressFrame, FRAME_SIZE } from "./frame.ts";
 import type { PackedSegment, PackTotals } from "./packer.ts";
@@ -32,6 +33,9 @@ export type Packed =
   | { readonly type: "warning"; readonly warning: ContentsWarning }
   | { readonly type: "done"; readonly totals: PackTotals };
 
+/** Young objects die young here; a larger nursery is only memory. */
+export const WORKER_LIMITS = { maxYoungGenerationSizeMb: 6 };
+
 /** Frame buffers in turn: one being read into, and as many as can be compressed meanwhile. */
 const BUFFERS = 5;
 
@@ -48,7 +52,10 @@ export async function* packTree(
   const state = new Int32Array(slots);
   const buffers = Array.from({ length: BUFFERS }, () => new SharedArrayBuffer(FRAME_SIZE));
   const request: PackRequest = { selection, buffers, slots };
-  const worker = new Worker(workerUrl("pack-worker"), { workerData: request });
+  const worker = new Worker(workerUrl("pack-worker"), {
+    workerData: request,
+    resourceLimits: WORKER_LIMITS,
+  });
 
   // Parts in order, each perhaps still being compressed.
   const queue: { readonly part: Promise<Packed>; readonly slot?: number }[] = [];
@@ -75,9 +82,11 @@ export async function* packTree(
       }
       case "segment":
         push(
-          compressFrame(reply.segment.lines, options.level).then(
-            (compressed): Packed => ({ type: "segment", segment: reply.segment, compressed }),
-          ),
+          compressFrame(reply.segment.lines, options.level).then((frame): Packed => {
+            const compressed = Buffer.from(frame);
+            free(frame);
+            return { type: "segment", segment: reply.segment, compressed };
+          }),
         );
         break;
       case "failed":

@@ -1,6 +1,7 @@
 import { type ByteRange, readBytes } from "../byte-range.ts";
 import type { Authentication } from "../encryption/authentication.ts";
 import { RestbackupError } from "../errors.ts";
+import { free } from "../memory.ts";
 import type { ContentsEntry } from "./contents.ts";
 import {
   CONTENTS_FOOTER,
@@ -139,10 +140,10 @@ export class ArchiveReader {
     const pending: Promise<TarPiece>[] = [];
     try {
       for await (const { offset, compressed, decompressed } of this.#compressedFrames(ranges)) {
-        const piece = decompressFrame(compressed, decompressed).then((content) => ({
-          offset,
-          content,
-        }));
+        const piece = decompressFrame(compressed, decompressed).then((content) => {
+          free(compressed);
+          return { offset, content };
+        });
         piece.catch(() => {});
         pending.push(piece);
         if (pending.length >= PARALLEL) yield await pending.shift()!;

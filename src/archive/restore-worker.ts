@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { ioError } from "../errors.ts";
+import { free } from "../memory.ts";
 import { parseEntries } from "./contents-list.ts";
 import type { ExtractReply, ExtractRequest } from "./extract.ts";
 import { type ExtractOptions, Extractor } from "./extractor.ts";
@@ -24,6 +25,7 @@ function handle(request: ExtractRequest): void {
       break;
     case "content":
       extractor.content(request.offset, request.bytes);
+      free(request.bytes);
       reply({ type: "progress", files: extractor.files, bytes: extractor.bytes });
       break;
     case "end":

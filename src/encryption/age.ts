@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type ByteRange, readBytes } from "../byte-range.ts";
 import { RestbackupError } from "../errors.ts";
+import { free } from "../memory.ts";
 import { createHeader, type HeaderOptions, headerSize, MAX_HEADER, openHeader } from "./header.ts";
 import type { SecretKey } from "./keys.ts";
 import {
@@ -17,7 +18,7 @@ import {
 export interface AgeWriter {
   /** Header and nonce: what stands before the payload. */
   readonly prologue: Buffer;
-  /** Ciphertext that is ready; holds on to a little of what it was given, which must not change. */
+  /** Ciphertext that is ready; keeps nothing of what it was given. */
   update(plain: Uint8Array): Buffer[];
   final(): Buffer[];
 }
@@ -99,8 +100,9 @@ async function* decryptRange(
       const chunk = chunks.subarray(at, at + ENCRYPTED_CHUNK);
       const plain = decryptChunk(file.secret, index, chunk, index === file.lastIndex);
       const wanted = plain.subarray(skip, skip + left);
-      yield wanted;
       left -= wanted.length;
+      yield wanted;
+      free(plain);
       skip = 0;
       index += 1;
     }
@@ -116,11 +118,12 @@ async function* wholeChunks(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<U
     held.push(piece);
     length += piece.length;
     if (length < ENCRYPTED_CHUNK * BATCH) continue;
-    const joined = held.length === 1 ? piece : Buffer.concat(held, length);
+    const joined = Buffer.concat(held, length);
     const whole = length - (length % ENCRYPTED_CHUNK);
-    yield joined.subarray(0, whole);
-    held = whole < length ? [joined.subarray(whole)] : [];
+    held = [Buffer.from(joined.subarray(whole))];
     length -= whole;
+    yield joined.subarray(0, whole);
+    free(joined);
   }
   if (length > 0) yield Buffer.concat(held, length);
 }

@@ -26,11 +26,11 @@ function chunkNonce(index: number, last: boolean): Buffer {
   return nonce;
 }
 
-/** Encrypts a stream. Holds on to a little of what it was given, which must not change. */
+/** Encrypts a stream; keeps nothing of what it was given. */
 export class PayloadEncrypter {
   readonly #key: Buffer;
   #index = 0;
-  #held: Uint8Array[] = [];
+  readonly #held = Buffer.allocUnsafe(CHUNK);
   #heldLength = 0;
 
   constructor(key: Buffer) {
@@ -44,31 +44,29 @@ export class PayloadEncrypter {
     // Only when more comes is a full chunk known not to be the last.
     while (this.#heldLength + rest.length > CHUNK) {
       const part = rest.subarray(0, CHUNK - this.#heldLength);
-      if (part.length > 0) this.#held.push(part);
+      this.#encrypt(part, false, out);
       rest = rest.subarray(part.length);
-      this.#encrypt(false, out);
     }
-    if (rest.length > 0) {
-      this.#held.push(rest);
-      this.#heldLength += rest.length;
-    }
+    this.#held.set(rest, this.#heldLength);
+    this.#heldLength += rest.length;
     return out;
   }
 
   /** The last chunk. */
   final(): Buffer[] {
     const out: Buffer[] = [];
-    this.#encrypt(true, out);
+    this.#encrypt(new Uint8Array(0), true, out);
     return out;
   }
 
-  #encrypt(last: boolean, out: Buffer[]): void {
+  /** Encrypts what is held and a part after it, without joining them first. */
+  #encrypt(part: Uint8Array, last: boolean, out: Buffer[]): void {
     const cipher = createCipheriv(CIPHER, this.#key, chunkNonce(this.#index, last), TAGGED);
-    for (const part of this.#held) out.push(cipher.update(part));
+    if (this.#heldLength > 0) out.push(cipher.update(this.#held.subarray(0, this.#heldLength)));
+    if (part.length > 0) out.push(cipher.update(part));
     cipher.final();
     out.push(cipher.getAuthTag());
     this.#index += 1;
-    this.#held = [];
     this.#heldLength = 0;
   }
 }

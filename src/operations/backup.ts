@@ -13,6 +13,7 @@ import { type Authentication, authenticate } from "../encryption/authentication.
 import type { Recipient, SecretKey } from "../encryption/keys.ts";
 import type { SigningKey } from "../encryption/signing.ts";
 import { RestbackupError } from "../errors.ts";
+import { free } from "../memory.ts";
 import { checkName, entryName, volumeName } from "../naming.ts";
 import type { Store, StoredObject } from "../stores/store.ts";
 import { temporaryName } from "../stores/temporary-files.ts";
@@ -72,6 +73,8 @@ export const DEFAULT_VOLUME_SIZE = 256 * 2 ** 20;
 const MIN_VOLUME_SIZE = 2 ** 20;
 /** `backup-api.md`, part 1: what one PUT may hold. */
 const MAX_VOLUME_SIZE = 5 * 2 ** 30;
+/** Bytes encrypted before they are written out: bounds the ciphertext in memory. */
+const ENCRYPT_AT_ONCE = 2 ** 20;
 /** Volumes being uploaded at once; packing waits while as many more are ready. */
 const PARALLEL_UPLOADS = 3;
 
@@ -207,7 +210,13 @@ function encrypt(
           written = next.value;
           break;
         }
-        yield age.update(next.value);
+        const frame = next.value;
+        for (let at = 0; at < frame.length; at += ENCRYPT_AT_ONCE) {
+          const batch = age.update(frame.subarray(at, at + ENCRYPT_AT_ONCE));
+          yield batch;
+          free(...batch);
+        }
+        free(frame);
       }
       onEnd(written);
       yield age.final();
