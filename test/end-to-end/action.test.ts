@@ -1,8 +1,9 @@
-import { type ChildProcess, execFileSync } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { generateIdentity } from "../../src/encryption/keys.ts";
 import { generateSigningKey } from "../../src/encryption/signing.ts";
@@ -124,6 +125,27 @@ describe("a backup and its restore", () => {
     expect(back.summary).toContain("octo-org/website");
     expect(back.summary).toContain("https://github.com/octo-org/website/actions/runs/1658821493");
   });
+
+  // The command is written for a POSIX shell.
+  it.skipIf(process.platform === "win32")(
+    "end with a command that restores elsewhere",
+    async () => {
+      makeTree(inWorkspace("tree"));
+      const stored = done(await backup());
+      const command = /^npx restbackup (restore .*)$/m.exec(stored.summary)![1]!;
+      const cli = path.join(ours, "dist", "cli.js");
+      await promisify(execFile)("sh", ["-c", `"${process.execPath}" "${cli}" ${command}`], {
+        cwd: workspace,
+        env: {
+          HOME: scratch,
+          RESTBACKUP_ACCESS_URL: server.accessUrl,
+          RESTBACKUP_KEY: identity,
+          NODE_EXTRA_CA_CERTS: server.caFile!,
+        },
+      });
+      expect(treeOf(inWorkspace(name))).toEqual(treeOf(inWorkspace("tree")));
+    },
+  );
 
   it("take the repository's name where none is given", async () => {
     makeTree(inWorkspace("tree"));
