@@ -102,7 +102,13 @@ export async function* packTree(
   });
   worker.on("error", fail);
   worker.on("exit", (code) => fail(new Error(`the packing worker stopped early (${code})`)));
-  const abort = (): void => fail(options.signal?.reason);
+  // Overtakes what is still being compressed, which at high levels takes seconds a frame.
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => {});
+  const abort = (): void => {
+    aborted.reject(options.signal?.reason);
+    wake?.();
+  };
   options.signal?.addEventListener("abort", abort, { once: true });
 
   try {
@@ -114,9 +120,10 @@ export async function* packTree(
           wake = resolve;
         });
         wake = undefined;
+        options.signal?.throwIfAborted();
         continue;
       }
-      const part = await next.part;
+      const part = await Promise.race([next.part, aborted.promise]);
       // Only now, so that a slow consumer slows the reading down.
       if (next.slot !== undefined) release(state, next.slot);
       yield part;
