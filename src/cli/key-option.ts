@@ -98,6 +98,9 @@ export async function makeFirstKey(context: Context, store: Store): Promise<Foun
   const file = defaultKeyFile(context.env);
   const { listEntries } = await import("../operations/entries.ts");
   if ((await listEntries(store, { signal: context.signal })).length > 0) {
+    // Another first backup may have made it just now.
+    const meanwhile = await defaultKey(context);
+    if (meanwhile !== undefined) return meanwhile;
     throw new RestbackupError(
       "usage",
       `There is no key at ${file}, but ${store.description} holds backups already.`,

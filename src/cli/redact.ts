@@ -3,7 +3,10 @@
  * for words a person typed in the wrong place, which a usage error repeats.
  */
 export function redact(text: string): string {
-  return text
-    .replaceAll(/\/\/[^/\s@'"]*@/g, "//…@")
-    .replaceAll(/(AGE-SECRET-KEY-|RESTBACKUP-SIGNING-KEY-)[a-z0-9-]*/gi, "$1…");
+  return (
+    text
+      // A url taken for a path has one slash left.
+      .replaceAll(/:(\/+)[^/\s@'"]*@/g, ":$1…@")
+      .replaceAll(/(AGE-SECRET-KEY-|RESTBACKUP-SIGNING-KEY-)[a-z0-9-]*/gi, "$1…")
+  );
 }

@@ -10,6 +10,12 @@ export async function run(args: readonly string[]): Promise<void> {
   const { env } = process;
   // Needed before options are parsed, to say that they cannot be.
   const output = new Output({ json: args.includes("--json"), quiet: false });
+  const debug = env.RESTBACKUP_DEBUG === "1";
+  // Thrown where nobody waits for it: a defect, but no reason to show a trace.
+  process.on("uncaughtException", (error) => {
+    output.error(error, debug);
+    process.exit(1);
+  });
   const interruption = new Interruption();
   let leftBehind: string | undefined;
   const program = buildProgram((options, ifStopped) => {
@@ -24,13 +30,15 @@ export async function run(args: readonly string[]): Promise<void> {
     const stopped = interruption.exitCode;
     const error =
       stopped !== undefined
-        ? new RestbackupError("aborted", ["Stopped.", leftBehind].filter(Boolean).join(" "))
+        ? new RestbackupError("aborted", ["Stopped.", leftBehind].filter(Boolean).join(" "), {
+            cause: thrown,
+          })
         : thrown instanceof CommanderError
           ? usageError(thrown, program.commands.find((one) => args.includes(one.name()))?.name())
           : thrown;
     // Help is what was shown already.
     if (!(thrown instanceof CommanderError && thrown.code === "commander.help")) {
-      output.error(error, env.RESTBACKUP_DEBUG === "1");
+      output.error(error, debug);
     }
     process.exitCode = stopped ?? exitCodeOf(error);
   } finally {

@@ -141,7 +141,8 @@ interface Done {
 function inWords(done: Done, context: Context): string[] {
   const { result, store, source, seconds } = done;
   const { totals, size, objects } = result;
-  const percent = totals.bytes === 0 ? "" : ` (${Math.round((size / totals.bytes) * 100)} %)`;
+  // A handful of bytes grows by the archive's own parts, which says nothing.
+  const percent = size < totals.bytes ? ` (${Math.round((size / totals.bytes) * 100)} %)` : "";
   const authentic = result.authenticated.length > 0;
   return [
     `Backed up ${visible(result.entry)}`,
