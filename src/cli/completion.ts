@@ -162,7 +162,8 @@ ${place.commands
           ? "    '*:path:_files'"
           : place.values.length > 0
             ? `    '1:value:(${place.values.join(" ")})'`
-            : "    '*: :'";
+            : // A message instead of no choices would keep zsh from filling in an option.
+              "    '*: :()'";
     const state = place.commands.length > 0 ? "  local state line; local -A opt_args\n" : "";
     const flags = place.commands.length > 0 ? "-C " : "";
     return `${zshName(place.words)}() { # ${depth === 0 ? "restbackup" : place.words}

@@ -64,7 +64,9 @@ describe.concurrent("commands", () => {
     const made = await world.json(["backup", "website", "--key-file", file, ...store]);
     world.file(`listed/website-20260101T000000Z.tar.zst.age.000`, "interrupted");
     const { stdout } = await world.run(["list", ...store]);
-    expect(stdout).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ .* ago +[\d.]+ (B|KiB) {2}website/m);
+    expect(stdout).toMatch(
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ .*(ago|now) +[\d.]+ (B|KiB) {2}website/m,
+    );
     expect(stdout).toContain(made.entry);
     expect(stdout).toMatch(/website-20260101T000000Z\.tar\.zst\.age {2}\(incomplete/);
     const latest = await world.json(["verify", "--key-file", file, ...store]);

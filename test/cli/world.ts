@@ -16,6 +16,9 @@ import { generateIdentity } from "../../src/encryption/keys.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
+/** Halves the time of each start. */
+const COMPILE_CACHE = fileURLToPath(new URL("../../node_modules/.cache/node", import.meta.url));
+
 export interface Outcome {
   readonly code: number | null;
   readonly stdout: string;
@@ -96,6 +99,7 @@ export class World {
         PATH: process.env.PATH,
         HOME: this.home,
         TMPDIR: this.temporary,
+        NODE_COMPILE_CACHE: COMPILE_CACHE,
         ...options.env,
       },
       stdio: ["ignore", "pipe", "pipe"],
