@@ -88,14 +88,13 @@ async function* decryptRange(
   if (start === end) return;
   const first = Math.floor(start / CHUNK);
   const last = Math.floor((end - 1) / CHUNK);
-  const encrypted = source.read(
-    file.payloadStart + first * ENCRYPTED_CHUNK,
-    Math.min(file.payloadStart + (last + 1) * ENCRYPTED_CHUNK, source.size),
-  );
+  const encryptedStart = file.payloadStart + first * ENCRYPTED_CHUNK;
+  const encryptedEnd = Math.min(file.payloadStart + (last + 1) * ENCRYPTED_CHUNK, source.size);
+  const encrypted = source.read(encryptedStart, encryptedEnd);
   let index = first;
   let skip = start - first * CHUNK;
   let left = end - start;
-  for await (const chunks of wholeChunks(encrypted)) {
+  for await (const chunks of wholeChunks(encrypted, encryptedEnd - encryptedStart)) {
     for (let at = 0; at < chunks.length; at += ENCRYPTED_CHUNK) {
       const chunk = chunks.subarray(at, at + ENCRYPTED_CHUNK);
       const plain = decryptChunk(file.secret, index, chunk, index === file.lastIndex);
@@ -110,20 +109,33 @@ async function* decryptRange(
   if (left > 0) throw new RestbackupError("damaged", "The archive ends too early.");
 }
 
-/** Regroups pieces so that each begins with a chunk and holds whole ones, but for the very end. */
-async function* wholeChunks(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let held: Uint8Array[] = [];
-  let length = 0;
-  for await (const piece of pieces) {
-    held.push(piece);
-    length += piece.length;
-    if (length < ENCRYPTED_CHUNK * BATCH) continue;
-    const joined = Buffer.concat(held, length);
-    const whole = length - (length % ENCRYPTED_CHUNK);
-    held = [Buffer.from(joined.subarray(whole))];
-    length -= whole;
-    yield joined.subarray(0, whole);
-    free(joined);
+/**
+ * Regroups pieces so that each begins with a chunk and holds whole ones, but for the very end. Their
+ * bytes are copied before more are asked for, as the source may use its memory again then.
+ *
+ * @param length of all pieces together.
+ */
+async function* wholeChunks(
+  pieces: AsyncIterable<Uint8Array>,
+  length: number,
+): AsyncGenerator<Uint8Array> {
+  const batch = Buffer.allocUnsafe(Math.min(length, ENCRYPTED_CHUNK * BATCH));
+  let filled = 0;
+  try {
+    for await (const piece of pieces) {
+      let rest = piece;
+      while (rest.length > 0) {
+        const part = rest.subarray(0, batch.length - filled);
+        batch.set(part, filled);
+        filled += part.length;
+        rest = rest.subarray(part.length);
+        if (filled < batch.length) continue;
+        yield batch;
+        filled = 0;
+      }
+    }
+    if (filled > 0) yield batch.subarray(0, filled);
+  } finally {
+    free(batch);
   }
-  if (length > 0) yield Buffer.concat(held, length);
 }
