@@ -24,11 +24,7 @@ export interface FoundKey {
 }
 
 /** --key-file, or else RESTBACKUP_KEY: what was said in so many words. Throws `usage`. */
-export async function explicitKey({
-  options,
-  env,
-  output,
-}: Context): Promise<FoundKey | undefined> {
+async function explicitKey({ options, env, output }: Context): Promise<FoundKey | undefined> {
   const { keyFile } = options;
   if (keyFile !== undefined) {
     return found(await readSecretFile(keyFile, "key file", output), { from: "--key-file" });

@@ -47,7 +47,7 @@ export function buildProgram(
     )
     .option("--access-url-file <file>", "a file that holds the store's url")
     .option("--key-file <file>", "a file that holds the key: age identities, or a passphrase")
-    .option("--json", "print one JSON document; errors are JSON too, on stderr")
+    .option("--json", "print one JSON document; errors and warnings are JSON lines on stderr")
     .option("-q, --quiet", "print nothing but what was asked for, warnings and errors")
     .option("--no-progress", "do not show progress")
     .addHelpText("after", `\n${EXAMPLES}\n\n${ENVIRONMENT}\n\n${EXIT_CODES_IN_WORDS}`);

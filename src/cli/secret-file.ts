@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { link, mkdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
@@ -48,7 +49,7 @@ export async function readSecretFile(path: string, what: string, output: Output)
  */
 export async function writeSecretFile(path: string, text: string): Promise<void> {
   const target = resolve(path);
-  const temporary = `${target}.${process.pid}.tmp`;
+  const temporary = `${target}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     await mkdir(dirname(target), { recursive: true, mode: 0o700 });
     try {

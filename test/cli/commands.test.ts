@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -93,5 +94,29 @@ describe.concurrent("commands", () => {
     expect((await world.run(["restore", "--include", "nothing", "--to", "n", ...all])).code).toBe(
       3,
     );
+  });
+
+  test("what cannot be taken is said while it happens, at the end, and when it is restored", async () => {
+    const { file } = await world.newKey("warned.txt");
+    const all = ["--key-file", file, "--store", world.storeUrl("warned")];
+    execFileSync("mkfifo", [join(world.root, "pipe")]);
+    const made = await world.run(["backup", join(world.root, "pipe"), world.tree, ...all]);
+    expect(made.code).toBe(0);
+    expect(made.stderr).toMatch(/^warning: pipe: left out: /m);
+    expect(made.stdout).toMatch(/warnings +1, above/);
+    const restored = await world.run(["restore", "--to", "warned", "--quiet", ...all]);
+    expect(restored).toEqual({ code: 0, stdout: "", stderr: "" });
+    const shown = await world.run(["show", ...all]);
+    expect(shown.stdout).toContain("not taken as it was: pipe: left out");
+  });
+
+  test("RESTBACKUP_DEBUG=1 adds where an error came from", async () => {
+    const list = ["list", "--store", world.storeUrl("nowhere")];
+    const plain = await world.run(list);
+    const debug = await world.run(list, { env: { RESTBACKUP_DEBUG: "1" } });
+    expect([plain.code, debug.code]).toEqual([3, 3]);
+    expect(plain.stderr).not.toMatch(/^ {4}at /m);
+    expect(debug.stderr).toMatch(/^ {4}at /m);
+    expect(debug.stderr.startsWith(plain.stderr)).toBe(true);
   });
 });

@@ -94,7 +94,7 @@ async function* json(shown: ShowResult, store: string): AsyncGenerator<string> {
 const TYPES = { file: "-", directory: "d", symlink: "l", hardlink: "h" } as const;
 
 /** As `tar tv` shows it: `-rw-r--r--  1234  2026-11-23 09:40:12Z  docs/a.txt`. */
-export function entryLine(entry: ContentsEntry): string {
+function entryLine(entry: ContentsEntry): string {
   const size = String(entry.size ?? 0).padStart(12);
   const time = timeInWords(Math.floor(Number(entry.mtime)));
   const link =
