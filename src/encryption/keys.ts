@@ -118,8 +118,12 @@ async function identities(lines: readonly string[]): Promise<SecretKey> {
   });
 }
 
+/**
+ * Also one that lost its end, or whose beginning is mistyped: taken for a passphrase, it would
+ * encrypt backups that the real key does not open. Nobody's passphrase holds 40 bech32 capitals.
+ */
 function looksLikeIdentity(line: string): boolean {
-  return /^age-(secret-key|plugin)/i.test(line);
+  return /^age-(sec|plugin)/i.test(line) || /[02-9AC-HJ-NP-Z]{40}/.test(line);
 }
 
 /** Things people paste where a key belongs. */

@@ -32,7 +32,7 @@ export async function encrypt(
   ...pieces: readonly Uint8Array[]
 ): Promise<Buffer> {
   const writer = await createAgeWriter(options);
-  const out = [Buffer.from(writer.prologue)];
+  const out: Buffer[] = [writer.prologue];
   for (const piece of pieces) {
     const given = Uint8Array.from(piece);
     out.push(...writer.update(given).map((ready) => Buffer.from(ready)));
