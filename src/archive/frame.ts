@@ -27,13 +27,61 @@ function compressBound(size: number): number {
  * One frame that states its content size. `level` is zstd's, 1 to 19. The result lies at the
  * beginning of a buffer of the size the content needs at worst: copy what is kept, free the rest.
  */
-export function compressFrame(content: Uint8Array, level: number): Promise<Buffer> {
+export async function compressFrame(content: Uint8Array, level: number): Promise<Buffer> {
+  if (looksIncompressible(content)) return storeFrame(content);
   return compress(content, {
     params: { [zlib.constants.ZSTD_c_compressionLevel]: level },
     pledgedSrcSize: content.length,
     // The whole frame in one go: one trip to the pool, one output buffer.
     chunkSize: Math.max(compressBound(content.length), zlib.constants.Z_MIN_CHUNK),
   });
+}
+
+/** Bytes looked at for a guess, and in how many places. */
+const SAMPLE = 32 * 2 ** 10;
+const SAMPLES = 8;
+
+/**
+ * Whether compressing would be work for nothing, as for media, archives and ciphertext: a sample
+ * from all over the content does not get smaller.
+ */
+function looksIncompressible(content: Uint8Array): boolean {
+  if (content.length < 8 * SAMPLE) return false;
+  const piece = SAMPLE / SAMPLES;
+  const sample = Buffer.allocUnsafe(SAMPLE);
+  const step = Math.floor((content.length - piece) / (SAMPLES - 1));
+  for (let i = 0; i < SAMPLES; i++) {
+    sample.set(content.subarray(i * step, i * step + piece), i * piece);
+  }
+  const compressed = zlib.zstdCompressSync(sample, {
+    params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 },
+    pledgedSrcSize: SAMPLE,
+    chunkSize: compressBound(SAMPLE),
+  });
+  return compressed.length > SAMPLE * 0.99;
+}
+
+/** Content in a block of a frame, at most (RFC 8878, 3.1.1.2.4). */
+const BLOCK_MAX = 128 * 2 ** 10;
+
+/** A frame of raw blocks (RFC 8878, 3.1.1). */
+function storeFrame(content: Uint8Array): Buffer {
+  const blocks = Math.ceil(content.length / BLOCK_MAX);
+  const frame = Buffer.allocUnsafeSlow(9 + blocks * 3 + content.length);
+  frame.writeUInt32LE(0xfd2fb528, 0);
+  // Single segment, content size in four bytes, no checksum, no dictionary.
+  frame[4] = 0b10100000;
+  frame.writeUInt32LE(content.length, 5);
+  let at = 9;
+  for (let from = 0; from < content.length; from += BLOCK_MAX) {
+    const block = content.subarray(from, from + BLOCK_MAX);
+    const last = from + BLOCK_MAX >= content.length ? 1 : 0;
+    // Last_Block, Block_Type 0 (raw), Block_Size.
+    at = frame.writeUIntLE(last | (block.length << 3), at, 3);
+    frame.set(block, at);
+    at += block.length;
+  }
+  return frame;
 }
 
 /** The content of one frame, which must be of exactly this size. Throws `damaged`. */
