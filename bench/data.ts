@@ -25,7 +25,7 @@ export function textBlock(lines: number, seed: number): Buffer {
 
 /** A tree shaped like installed packages: many small files, about 4.4 kB each on average. */
 export function makeSmallFiles(root: string, files: number): void {
-  let text = Buffer.alloc(0);
+  let text: Buffer = Buffer.alloc(0);
   for (let i = 0; i < files; i++) {
     const folder = join(root, `package-${Math.floor(i / 200)}`, `lib${Math.floor(i / 20) % 10}`);
     if (i % 20 === 0) mkdirSync(folder, { recursive: true });

@@ -1,6 +1,6 @@
-import { countInWords, durationInWords, sizeInWords, visible } from "../cli/words.ts";
 import { type BackupResult, backup } from "../operations/backup.ts";
 import { openStore } from "../stores/open.ts";
+import { countInWords, durationInWords, sizeInWords, visible } from "../words.ts";
 import { backupInputs } from "./inputs.ts";
 import { sparseProgress } from "./progress.ts";
 import {

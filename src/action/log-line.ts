@@ -1,4 +1,4 @@
-import { visible } from "../cli/words.ts";
+import { visible } from "../words.ts";
 
 /**
  * One line for the log. The runner takes commands from a step's output (`::` at the start of a line,

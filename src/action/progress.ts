@@ -1,5 +1,5 @@
-import { durationInWords, sizeInWords } from "../cli/words.ts";
 import type { OnProgress, Progress } from "../operations/progress.ts";
+import { durationInWords, sizeInWords } from "../words.ts";
 
 const DOING: Record<Progress["phase"], string> = {
   packing: "packed",

@@ -1,6 +1,6 @@
-import { countInWords, durationInWords, sizeInWords } from "../cli/words.ts";
 import { restore } from "../operations/restore.ts";
 import { openStore } from "../stores/open.ts";
+import { countInWords, durationInWords, sizeInWords } from "../words.ts";
 import { restoreInputs } from "./inputs.ts";
 import { sparseProgress } from "./progress.ts";
 import {

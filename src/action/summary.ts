@@ -1,4 +1,6 @@
 import type { ContentsWarning } from "../archive/contents.ts";
+import type { BackupResult } from "../operations/backup.ts";
+import type { Authenticity, RestoreResult } from "../operations/restore.ts";
 import {
   countInWords,
   durationInWords,
@@ -6,9 +8,7 @@ import {
   sizeInWords,
   timeInWords,
   visible,
-} from "../cli/words.ts";
-import type { BackupResult } from "../operations/backup.ts";
-import type { Authenticity, RestoreResult } from "../operations/restore.ts";
+} from "../words.ts";
 
 const SHOWN_WARNINGS = 50;
 

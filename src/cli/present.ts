@@ -1,7 +1,7 @@
 import type { ContentsIndex, ContentsTotals } from "../archive/contents.ts";
 import type { ArchiveEntry } from "../operations/entries.ts";
 import type { Authenticity } from "../operations/restore.ts";
-import { ageInWords, countInWords, sizeInWords, timeInWords, visible } from "./words.ts";
+import { ageInWords, countInWords, sizeInWords, timeInWords, visible } from "../words.ts";
 
 /** Labels and values, aligned. */
 export function table(rows: readonly (readonly [label: string, value: string])[]): string[] {

@@ -1,6 +1,6 @@
 import type { OnProgress, Progress } from "../operations/progress.ts";
+import { countInWords, durationInWords, sizeInWords } from "../words.ts";
 import type { Context } from "./context.ts";
-import { countInWords, durationInWords, sizeInWords } from "./words.ts";
 
 const PLAIN_INTERVAL = 15;
 const BAR_WIDTH = 20;

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { RestbackupError } from "../../errors.ts";
 import type { BackupResult } from "../../operations/backup.ts";
 import type { Store } from "../../stores/store.ts";
+import { durationInWords, quoted, sizeInWords, timeInWords, visible } from "../../words.ts";
 import { defaultName } from "../backup-name.ts";
 import type { Context, Start } from "../context.ts";
 import { type KeySource, keyToWrite, makeFirstKey, signingKeyOf } from "../key-option.ts";
@@ -11,7 +12,6 @@ import { progressOf } from "../progress.ts";
 import { repeatable } from "../repeatable.ts";
 import { readNamedFile } from "../secret-file.ts";
 import { chooseStore, openToWrite, type StoreChoice } from "../store-option.ts";
-import { durationInWords, quoted, sizeInWords, timeInWords, visible } from "../words.ts";
 
 interface Flags {
   readonly name?: string;

@@ -2,10 +2,10 @@ import type { Command } from "commander";
 import { RestbackupError } from "../../errors.ts";
 import { printable } from "../../naming.ts";
 import type { ArchiveEntry } from "../../operations/entries.ts";
+import { ageInWords, sizeInWords, timeInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
 import { archiveJson } from "../present.ts";
 import { chooseStore, isUnused, openToRead } from "../store-option.ts";
-import { ageInWords, sizeInWords, timeInWords, visible } from "../words.ts";
 
 interface Flags {
   readonly name?: string;

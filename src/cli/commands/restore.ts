@@ -3,11 +3,11 @@ import type { Command } from "commander";
 import { RestbackupError } from "../../errors.ts";
 import { checkName, parseName } from "../../naming.ts";
 import type { RestoreResult } from "../../operations/restore.ts";
+import { durationInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
 import { archiveJson, createdInWords, table, totalsInWords, writerInWords } from "../present.ts";
 import { progressOf } from "../progress.ts";
 import { repeatable } from "../repeatable.ts";
-import { durationInWords, visible } from "../words.ts";
 import { addReadingOptions, openReading, type Reading, type ReadingFlags } from "./reading.ts";
 
 interface Flags extends ReadingFlags {

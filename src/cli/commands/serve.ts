@@ -2,10 +2,10 @@ import { once } from "node:events";
 import type { Command } from "commander";
 import { RestbackupError } from "../../errors.ts";
 import type { ServerEvent } from "../../server/server.ts";
+import { visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
 import type { Output } from "../output.ts";
 import { readNamedFile, readSecretFile } from "../secret-file.ts";
-import { visible } from "../words.ts";
 
 interface Flags {
   readonly data: string;

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { ContentsEntry } from "../../archive/contents.ts";
 import type { ShowResult } from "../../operations/restore.ts";
+import { sizeInWords, timeInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
 import {
   archiveJson,
@@ -10,7 +11,6 @@ import {
   totalsInWords,
   writerInWords,
 } from "../present.ts";
-import { sizeInWords, timeInWords, visible } from "../words.ts";
 import { addReadingOptions, openReading, type ReadingFlags } from "./reading.ts";
 
 export function addShow(program: Command, start: Start): void {

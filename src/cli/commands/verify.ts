@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import type { VerifyResult } from "../../operations/restore.ts";
+import { durationInWords, sizeInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
 import { archiveJson, createdInWords, table, totalsInWords, writerInWords } from "../present.ts";
 import { progressOf } from "../progress.ts";
-import { durationInWords, sizeInWords, visible } from "../words.ts";
 import { addReadingOptions, openReading, type ReadingFlags } from "./reading.ts";
 
 interface Flags extends ReadingFlags {

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { defaultName } from "../../src/cli/backup-name.ts";
-import { movingProgress, plainProgress, progressLine } from "../../src/cli/progress.ts";
-import { redact } from "../../src/cli/redact.ts";
-import { defaultKeyFile, defaultStoreFolder } from "../../src/cli/user-folders.ts";
-import { ageInWords, durationInWords, quoted, sizeInWords, visible } from "../../src/cli/words.ts";
-import { checkName } from "../../src/naming.ts";
+import { defaultName } from "../src/cli/backup-name.ts";
+import { movingProgress, plainProgress, progressLine } from "../src/cli/progress.ts";
+import { redact } from "../src/cli/redact.ts";
+import { defaultKeyFile, defaultStoreFolder } from "../src/cli/user-folders.ts";
+import { checkName } from "../src/naming.ts";
+import { ageInWords, durationInWords, quoted, sizeInWords, visible } from "../src/words.ts";
 
 test("sizes are in powers of 1024 and never say 1024 of a unit", () => {
   const MiB = 2 ** 20;
