@@ -208,6 +208,8 @@ describe("a proof read from an archive", () => {
     { signature: { ...signature, value: ` ${signature.value}` } },
     { signature: { ...signature, value: signature.value.replaceAll("=", "") } },
     { signature: { ...signature, value: hmac } },
+    // The same 64 bytes, written with a bit set that stands for nothing.
+    { signature: { ...signature, value: signature.value.replace(/.==$/, "B==") } },
     { signature: { ...signature, signer: "" } },
     { signature: { ...signature, signer: "Mallory" } },
     { signature: { ...signature, signer: `${signature.signer}\u001b[2J` } },
