@@ -38,7 +38,7 @@ export async function measure(
 }
 
 /** The kernel keeps the high-water mark, so looking now and then misses only the very end. */
-export function watchMemory(child: Pick<ChildProcess, "pid">): { stop(): number } {
+function watchMemory(child: Pick<ChildProcess, "pid">): { stop(): number } {
   let peak = 0;
   const look = (): void => {
     try {

@@ -25,7 +25,12 @@ export {
   type TrustedSigner,
 } from "./encryption/signing.ts";
 export { type ErrorCode, RestbackupError } from "./errors.ts";
-export { type BackupOptions, type BackupResult, backup } from "./operations/backup.ts";
+export {
+  type BackupOptions,
+  type BackupResult,
+  backup,
+  DEFAULT_VOLUME_SIZE,
+} from "./operations/backup.ts";
 export {
   type ArchiveEntry,
   type EntrySelector,

@@ -40,6 +40,7 @@ function inventory(folder: string): string {
     find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum`;
   const text = execFileSync("bash", ["-euo", "pipefail", "-c", script], {
     cwd: folder,
+    stdio: ["ignore", "pipe", "inherit"],
     maxBuffer: 2 ** 30,
     encoding: "utf8",
   });

@@ -5,7 +5,6 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { createAccount } from "../../src/server/accounts.ts";
 import { createBackupServer, type ServerEvent } from "../../src/server/server.ts";
@@ -92,11 +91,6 @@ export async function startServerProcess(
     if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
   });
   return { ...server, pid: child.pid!, kill: () => end("SIGKILL") };
-}
-
-/** Makes connections of this process trust a certificate, as NODE_EXTRA_CA_CERTS does at start. */
-export function trust(caFile: string): void {
-  setDefaultCACertificates([...getCACertificates("default"), readFileSync(caFile, "utf8")]);
 }
 
 export function temporaryFolder(label: string): string {
