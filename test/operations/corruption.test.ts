@@ -1,0 +1,210 @@
+import { randomBytes } from "node:crypto";
+import fs from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { parseRecipients } from "../../src/encryption/keys.ts";
+import {
+  generateSigningKey,
+  parseSigningKey,
+  parseTrustedSigners,
+} from "../../src/encryption/signing.ts";
+import { backup } from "../../src/operations/backup.ts";
+import { type RestoreOptions, restore, verify } from "../../src/operations/restore.ts";
+import { contentsOf, newKey, newWorld, refusalOf, snapshot, writeTree } from "./world.ts";
+
+const FILES = { "a.txt": "alpha\n", "sub/b.txt": "beta\n".repeat(50), "sub/empty": "" };
+const REFUSALS = ["damaged", "wrong-key", "unauthentic"];
+
+/** Restores, expecting a refusal which leaves nothing, and old files as they were. */
+async function refused(options: Omit<RestoreOptions, "to">, to: string): Promise<string> {
+  const existed = fs.existsSync(to);
+  const around = existed ? snapshot(dirname(to)) : fs.readdirSync(dirname(to));
+  const error = await refusalOf(restore({ ...options, to, overwrite: existed }));
+  expect(existed ? withoutRootTime(snapshot(dirname(to))) : fs.readdirSync(dirname(to))).toEqual(
+    existed ? withoutRootTime(around as Record<string, string>) : around,
+  );
+  return error.code;
+}
+
+/** The folder around the target changes its time as the prepared folder comes and goes. */
+function withoutRootTime(entries: Record<string, string>): Record<string, string> {
+  const { ".": _around, ...below } = entries;
+  return below;
+}
+
+/** A small stored archive, targets with and without old files, and a way to spoil the archive. */
+async function smallArchive() {
+  const world = await newWorld();
+  const { entry } = await world.backUp(FILES);
+  const file = world.file(entry);
+  const good = fs.readFileSync(file);
+  const place = join(world.folder, "targets");
+  const old = writeTree(join(place, "old"), { "a.txt": "old\n", "mine/kept": "mine\n" });
+  const absent = join(place, "new");
+  return {
+    ...world,
+    entry,
+    good,
+    old,
+    absent,
+    refusedWith: (bytes: Uint8Array, to = absent) => {
+      fs.writeFileSync(file, bytes);
+      return refused({ store: world.store, key: world.key, entry }, to);
+    },
+    restored: async () => {
+      fs.writeFileSync(file, good);
+      await restore({ store: world.store, key: world.key, entry, to: absent });
+      return contentsOf(absent);
+    },
+  };
+}
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  const spoiled = Buffer.from(bytes);
+  // Another bit at every position, so that all eight are tried.
+  spoiled[at]! ^= 1 << (at % 8);
+  return spoiled;
+}
+
+describe("a restore of a spoiled archive", () => {
+  it("refuses every flipped byte, and leaves nothing behind", async () => {
+    const { good, refusedWith, restored } = await smallArchive();
+    for (let at = 0; at < good.length; at++) {
+      expect(REFUSALS, `byte ${at}`).toContain(await refusedWith(flipped(good, at)));
+    }
+    // Shows that it was the flips that were refused.
+    expect(await restored()).toMatchObject({ "a.txt": "alpha\n" });
+  });
+
+  it("refuses every truncation, and leaves nothing behind", async () => {
+    const { good, refusedWith, restored } = await smallArchive();
+    for (let length = 0; length < good.length; length++) {
+      expect(["damaged", "wrong-key"], `${length} bytes`).toContain(
+        await refusedWith(good.subarray(0, length)),
+      );
+    }
+    expect(await restored()).toMatchObject({ "sub/empty": "" });
+  });
+
+  it("leaves old files as they were when it was to overwrite them", async () => {
+    const { good, old, refusedWith } = await smallArchive();
+    for (let at = 0; at < good.length; at += 23) {
+      expect(REFUSALS, `byte ${at}`).toContain(await refusedWith(flipped(good, at), old));
+      expect(REFUSALS, `${at} bytes`).toContain(await refusedWith(good.subarray(0, at), old));
+    }
+  });
+
+  it("refuses what was appended", async () => {
+    const { good, old, refusedWith } = await smallArchive();
+    for (const more of [1, 16, 65_536 + 16]) {
+      for (const to of [undefined, old]) {
+        expect(await refusedWith(Buffer.concat([good, Buffer.alloc(more, 7)]), to)).toBe("damaged");
+      }
+    }
+  });
+
+  it("refuses damage that shows only halfway through a large archive", async () => {
+    const world = await newWorld();
+    const content = Object.fromEntries(
+      Array.from({ length: 12 }, (_, index) => [`file-${index}`, randomBytes(700_000)]),
+    );
+    const { entry } = await world.backUp(content);
+    const good = fs.readFileSync(world.file(entry));
+    const old = writeTree(join(world.folder, "targets", "old"), { "file-0": "old\n" });
+    for (const to of [join(world.folder, "targets", "new"), old]) {
+      for (const part of [0.01, 0.3, 0.6, 0.9]) {
+        fs.writeFileSync(world.file(entry), flipped(good, Math.floor(good.length * part)));
+        expect(await refused({ store: world.store, key: world.key }, to)).toBe("damaged");
+      }
+    }
+  });
+
+  it("is refused by verify too", async () => {
+    const { good, store, key, entry, file } = await smallArchive();
+    expect(await verify({ store, key })).toMatchObject({ authenticity: { by: "key" } });
+    for (let at = 0; at < good.length; at += 31) {
+      fs.writeFileSync(file(entry), flipped(good, at));
+      expect(REFUSALS).toContain((await refusalOf(verify({ store, key }))).code);
+    }
+  });
+});
+
+describe("an archive that is not what it claims to be", () => {
+  it("is unauthentic under another name than it was written for", async () => {
+    const { store, key, entry, file, old, absent } = await smallArchive();
+    const later = entry.replace(/-\d{8}T/, "-20990101T");
+    fs.copyFileSync(file(entry), file(later));
+    for (const to of [absent, old]) {
+      expect(await refused({ store, key, entry: later }, to)).toBe("unauthentic");
+    }
+    // Nothing makes a swapped archive the right one.
+    expect(await refused({ store, key, entry: later, allowUnauthenticated: true }, absent)).toBe(
+      "unauthentic",
+    );
+  });
+
+  it("is refused as of another key", async () => {
+    const { store, entry, old, absent } = await smallArchive();
+    const key = await newKey();
+    for (const to of [absent, old]) {
+      expect(await refused({ store, key, entry, allowUnauthenticated: true }, to)).toBe(
+        "wrong-key",
+      );
+    }
+  });
+
+  it("is unauthentic when a stranger wrote it to our recipient, unless that is allowed", async () => {
+    const { folder, store, key, absent } = await smallArchive();
+    const recipients = await parseRecipients(key.recipients[0]!.text);
+    const paths = [writeTree(join(folder, "strange"), { "a.txt": "strange\n" })];
+    const { entry, authenticated } = await backup({
+      store,
+      recipients,
+      name: "strange",
+      paths,
+      cwd: folder,
+    });
+    expect(authenticated).toEqual([]);
+    expect(await refused({ store, key, entry }, absent)).toBe("unauthentic");
+    const restored = await restore({ store, key, entry, to: absent, allowUnauthenticated: true });
+    expect(restored.authenticity).toEqual({ by: "none" });
+    expect(contentsOf(absent)).toEqual({ "a.txt": "strange\n" });
+  });
+
+  it("is unauthentic when a stranger authenticated it with a key of their own", async () => {
+    const { folder, store, key, absent } = await smallArchive();
+    const paths = [writeTree(join(folder, "strange"), { "a.txt": "strange\n" })];
+    const { entry, authenticated } = await backup({
+      store,
+      key: await newKey(),
+      recipients: key.recipients,
+      name: "strange",
+      paths,
+      cwd: folder,
+    });
+    expect(authenticated).toEqual(["key"]);
+    expect(await refused({ store, key, entry }, absent)).toBe("unauthentic");
+  });
+
+  it("is unauthentic signed by a stranger, and fine signed by a trusted signer", async () => {
+    const { folder, store, key, absent, old } = await smallArchive();
+    const signer = generateSigningKey();
+    const { entry } = await backup({
+      store,
+      recipients: key.recipients,
+      signingKey: parseSigningKey(signer.signingKey),
+      name: "signed",
+      paths: [writeTree(join(folder, "signed"), FILES)],
+      cwd: folder,
+    });
+    const others = parseTrustedSigners(generateSigningKey().signer);
+    expect(await refused({ store, key, entry }, absent)).toBe("unauthentic");
+    expect(await refused({ store, key, entry, trustedSigners: others }, old)).toBe("unauthentic");
+
+    const trustedSigners = [...others, ...parseTrustedSigners(signer.signer)];
+    const { authenticity, to } = await restore({ store, key, entry, to: absent, trustedSigners });
+    expect(authenticity).toEqual({ by: "signer", signer: signer.signer });
+    expect(basename(to)).toBe("new");
+    expect(contentsOf(absent)).toMatchObject(FILES);
+  });
+});
