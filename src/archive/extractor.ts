@@ -467,9 +467,12 @@ function checkPlatform(path: string): void {
   }
 }
 
-/** Seconds as `node:fs` takes them: a double, so to within 0.24 microseconds. */
-function seconds(mtime: string): number {
-  return Number(mtime);
+/**
+ * Seconds as `node:fs` takes them: a double in the end, so to within 0.24 microseconds. As text,
+ * because a negative number would mean the present to it.
+ */
+function seconds(mtime: string): string {
+  return mtime;
 }
 
 function writeFully(fd: number, content: Uint8Array, position: number): void {
