@@ -1,4 +1,3 @@
-import type { Stats } from "node:fs";
 import {
   chmod,
   lstat,
@@ -8,6 +7,7 @@ import {
   realpath,
   rename,
   rm,
+  rmdir,
   stat,
   utimes,
 } from "node:fs/promises";
@@ -40,20 +40,42 @@ export async function prepareTarget(
   { overwrite }: { readonly overwrite: boolean },
 ): Promise<Target> {
   const given = resolve(to);
+  let made: string | undefined;
   try {
     const existing = await existingFolder(given, overwrite);
-    const path = existing ?? given;
-    if (existing === undefined) await mkdir(dirname(path), { recursive: true });
-    const staging = await makeStaging(path, existing !== undefined);
+    if (existing !== undefined) {
+      const staging = await keepingTime(existing, () => makeStagingFor(existing));
+      return {
+        path: existing,
+        staging,
+        place: (root) => merge(staging, existing, root),
+        discard: () => keepingTime(existing, () => removeTree(staging)).catch(() => {}),
+      };
+    }
+    made = await mkdir(dirname(given), { recursive: true });
+    const staging = await mkdtemp(join(dirname(given), STAGING));
     return {
-      path,
+      path: given,
       staging,
-      place: (root) =>
-        existing === undefined ? placeNew(staging, path, root) : merge(staging, path, root),
-      discard: () => removeTree(staging),
+      place: (root) => placeNew(staging, given, root),
+      discard: async () => {
+        await removeTree(staging);
+        await removeEmpty(dirname(given), made);
+      },
     };
   } catch (error) {
+    await removeEmpty(dirname(given), made);
     throw ioError(`Cannot restore to ${printable(given)}`, error);
+  }
+}
+
+/** Removes folders that were made for the target and came to hold nothing, up to the first made. */
+async function removeEmpty(folder: string, first: string | undefined): Promise<void> {
+  if (first === undefined) return;
+  try {
+    for (let path = folder; path.length >= first.length; path = dirname(path)) await rmdir(path);
+  } catch {
+    // It holds something: the target, or what others put there.
   }
 }
 
@@ -78,15 +100,24 @@ async function existingFolder(path: string, overwrite: boolean): Promise<string 
 const STAGING = ".restbackup-restore-";
 
 /** Beside the target, or within it where it is a mount point or its parent cannot be written. */
-async function makeStaging(path: string, exists: boolean): Promise<string> {
+async function makeStagingFor(target: string): Promise<string> {
   try {
-    const beside = await mkdtemp(join(dirname(path), STAGING));
-    if (!exists || (await stat(beside)).dev === (await stat(path)).dev) return beside;
+    const beside = await mkdtemp(join(dirname(target), STAGING));
+    if ((await stat(beside)).dev === (await stat(target)).dev) return beside;
     await rm(beside, { recursive: true, force: true });
-  } catch (error) {
-    if (!exists) throw error;
+  } catch {
+    // Within it, then.
   }
-  return mkdtemp(join(path, STAGING));
+  return mkdtemp(join(target, STAGING));
+}
+
+/** Does something that may come and go in a folder, without a trace in the folder's time. */
+async function keepingTime<T>(folder: string, doing: () => Promise<T>): Promise<T> {
+  const before = await lookOf(folder);
+  const result = await doing();
+  const after = await lookOf(folder);
+  if (after.mtime !== before.mtime) await utimes(folder, before.atime, before.mtime);
+  return result;
 }
 
 async function placeNew(staging: string, path: string, root: boolean): Promise<void> {
@@ -115,7 +146,13 @@ type Journal = (() => Promise<void>)[];
 
 /** Moves a prepared tree over an existing one; what is replaced waits aside until all is done. */
 async function merge(staging: string, target: string, root: boolean): Promise<void> {
-  const aside = await mkdtemp(join(dirname(staging), STAGING));
+  const doing = `Cannot move the restored files to ${printable(target)}`;
+  let aside: string;
+  try {
+    aside = await keepingTime(target, () => mkdtemp(join(dirname(staging), STAGING)));
+  } catch (error) {
+    throw ioError(doing, error);
+  }
   const journal: Journal = [];
   try {
     let count = 0;
@@ -123,11 +160,28 @@ async function merge(staging: string, target: string, root: boolean): Promise<vo
     await mergeFolder(staging, target, journal, () => join(aside, String(count++)));
     if (!root) await chmod(target, before.mode & 0o7777);
   } catch (error) {
-    for (const undo of journal.reverse()) await undo();
-    await removeTree(aside);
-    throw ioError(`Cannot move the restored files to ${printable(target)}`, error);
+    if (!(await undoAll(journal))) {
+      throw ioError(
+        doing,
+        error,
+        `Some of what was there could not be put back; what is missing lies in ${printable(aside)}.`,
+      );
+    }
+    await keepingTime(target, () => removeTree(aside));
+    throw ioError(doing, error);
   }
-  await removeTree(aside);
+  await keepingTime(target, () => removeTree(aside));
+}
+
+/** Whether everything could be undone; what can is, whatever fails before it. */
+async function undoAll(journal: Journal): Promise<boolean> {
+  let all = true;
+  for (const undo of journal.reverse()) {
+    await undo().catch(() => {
+      all = false;
+    });
+  }
+  return all;
 }
 
 async function mergeFolder(
@@ -136,12 +190,13 @@ async function mergeFolder(
   journal: Journal,
   nextAside: () => string,
 ): Promise<void> {
-  const restored = await stat(from);
-  const before = await stat(to);
+  const restored = await lookOf(from);
+  const before = await lookOf(to);
   await chmod(to, before.mode | 0o700);
   journal.push(() => dress(to, before));
   await chmod(from, restored.mode | 0o700);
-  for (const name of await readdir(from, { encoding: "buffer" })) {
+  const names = await readdir(from, { encoding: "buffer" });
+  for (const name of names.sort(Buffer.compare)) {
     const source = child(from, name);
     const destination = child(to, name);
     const existing = await lstat(destination).catch(absent);
@@ -152,6 +207,8 @@ async function mergeFolder(
     if (existing !== undefined) await move(destination, nextAside(), journal);
     await move(source, destination, journal);
   }
+  // The restored mode may forbid what undoing has to do.
+  journal.push(() => chmod(to, before.mode | 0o700));
   await dress(to, restored);
 }
 
@@ -166,20 +223,43 @@ function child(folder: Path, name: Buffer): Path {
 async function move(from: Path, to: Path, journal: Journal): Promise<void> {
   const stats = await lstat(from);
   const locked = stats.isDirectory() && (stats.mode & 0o200) === 0;
-  if (locked) await chmod(from, stats.mode | 0o200);
-  await rename(from, to);
-  if (locked) await chmod(to, stats.mode);
-  journal.push(async () => {
-    if (locked) await chmod(to, stats.mode | 0o200);
-    await rename(to, from);
-    if (locked) await chmod(from, stats.mode);
-  });
+  await renameLocked(from, to, locked ? stats.mode : undefined);
+  journal.push(() => renameLocked(to, from, locked ? stats.mode : undefined));
 }
 
-/** Gives a folder mode and time. */
-async function dress(folder: Path, stats: Stats): Promise<void> {
-  await utimes(folder, stats.atimeMs / 1000, stats.mtimeMs / 1000);
-  await chmod(folder, stats.mode & 0o7777);
+/** `mode` is that of a folder which may not be written, to be kept. */
+async function renameLocked(from: Path, to: Path, mode: number | undefined): Promise<void> {
+  if (mode === undefined) return rename(from, to);
+  await chmod(from, mode | 0o200);
+  try {
+    await rename(from, to);
+  } catch (error) {
+    await chmod(from, mode);
+    throw error;
+  }
+  await chmod(to, mode);
+}
+
+/** Mode and times (seconds) of a folder. */
+interface Look {
+  readonly mode: number;
+  readonly atime: number;
+  readonly mtime: number;
+}
+
+async function lookOf(folder: Path): Promise<Look> {
+  const { mode, atimeNs, mtimeNs } = await stat(folder, { bigint: true });
+  return { mode: Number(mode) & 0o7777, atime: seconds(atimeNs), mtime: seconds(mtimeNs) };
+}
+
+/** The nearest number: a time that was set as one comes out as it was. */
+function seconds(ns: bigint): number {
+  return Number(`${ns / 1_000_000_000n}.${String(ns % 1_000_000_000n).padStart(9, "0")}`);
+}
+
+async function dress(folder: Path, look: Look): Promise<void> {
+  await utimes(folder, look.atime, look.mtime);
+  await chmod(folder, look.mode);
 }
 
 /** Removes a tree, folders that may not be written included. */
@@ -191,11 +271,12 @@ async function removeTree(path: string): Promise<void> {
   });
 }
 
-async function unlock(folder: string): Promise<void> {
+async function unlock(folder: Path): Promise<void> {
   await chmod(folder, 0o700).catch(() => {});
-  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-    if (entry.isDirectory()) await unlock(join(folder, entry.name));
-  }
+  const entries = await readdir(folder, { withFileTypes: true, encoding: "buffer" }).catch(
+    () => [],
+  );
+  for (const entry of entries) if (entry.isDirectory()) await unlock(child(folder, entry.name));
 }
 
 function absent(error: unknown): undefined {

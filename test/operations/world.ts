@@ -128,6 +128,8 @@ export class StoreBetween implements Store {
   beforePut: (name: string, source: PutSource) => Promise<void> | void = () => {};
   /** Called before each get. */
   beforeGet: (name: string) => Promise<void> | void = () => {};
+  /** Called with each piece that is fetched. */
+  onPiece: (piece: Uint8Array) => void = () => {};
   /** What a listing shows of what is there. */
   shows: (entry: StoredEntry) => StoredEntry | undefined = (entry) => entry;
 
@@ -148,7 +150,10 @@ export class StoreBetween implements Store {
     options?: TransferOptions & { readonly start?: number; readonly end?: number },
   ): AsyncGenerator<Uint8Array> {
     await this.beforeGet(name);
-    yield* this.inner.get(name, options);
+    for await (const piece of this.inner.get(name, options)) {
+      this.onPiece(piece);
+      yield piece;
+    }
   }
 
   stat(name: string): Promise<StoredObject | undefined> {
@@ -183,4 +188,20 @@ export function listingOnly(entries: readonly StoredEntry[]): Store {
     },
     close: async () => {},
   };
+}
+
+/** Whether tests may mount file systems and change users. */
+export const root = process.geteuid?.() === 0;
+
+/** Does something as a user whom permissions stop; the test's own user where that is one. */
+export async function unprivileged<T>(doing: () => Promise<T>): Promise<T> {
+  if (!root) return doing();
+  process.setegid!(65_534);
+  process.seteuid!(65_534);
+  try {
+    return await doing();
+  } finally {
+    process.seteuid!(0);
+    process.setegid!(0);
+  }
 }
