@@ -89,6 +89,10 @@ export async function decompressFrame(frame: Uint8Array, size: number): Promise<
   if (size > MAX_FRAME_SIZE) {
     throw new RestbackupError("damaged", `A frame claims ${size} bytes; the format allows 64 MiB.`);
   }
+  if (frameLength(frame) !== frame.length) {
+    // The decompressor would leave out what follows, and `zstd -d` would not.
+    throw new RestbackupError("damaged", "A part of the archive is not the one frame it claims.");
+  }
   let content: Buffer;
   try {
     content = await decompress(frame, {
@@ -105,4 +109,28 @@ export async function decompressFrame(frame: Uint8Array, size: number): Promise<
     throw new RestbackupError("damaged", "A part of the archive is not of the size it claims.");
   }
   return content;
+}
+
+const ZSTD_MAGIC = 0xfd2fb528;
+/** Bytes of a Dictionary_ID and of a Frame_Content_Size by their flags (RFC 8878, 3.1.1.1). */
+const DICTIONARY_ID = [0, 1, 2, 4];
+const CONTENT_SIZE = [0, 2, 4, 8];
+const RLE_BLOCK = 1;
+
+/** Length of the frame that begins here, told by its headers; undefined for what is no whole frame. */
+function frameLength(bytes: Uint8Array): number | undefined {
+  const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (frame.length < 6 || frame.readUInt32LE(0) !== ZSTD_MAGIC) return undefined;
+  const descriptor = frame[4]!;
+  const singleSegment = (descriptor >> 5) & 1;
+  const contentSize = descriptor >> 6 === 0 ? singleSegment : CONTENT_SIZE[descriptor >> 6]!;
+  let at = 5 + (1 - singleSegment) + DICTIONARY_ID[descriptor & 3]! + contentSize;
+  for (let last = 0; last === 0; ) {
+    if (at + 3 > frame.length) return undefined;
+    const header = frame.readUIntLE(at, 3);
+    last = header & 1;
+    at += 3 + (((header >> 1) & 3) === RLE_BLOCK ? 1 : header >> 3);
+  }
+  const checksum = (descriptor >> 2) & 1;
+  return at + checksum * 4;
 }

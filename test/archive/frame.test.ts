@@ -1,0 +1,100 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import zlib from "node:zlib";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { compressFrame, decompressFrame, FRAME_SIZE } from "../../src/archive/frame.ts";
+import { requireProgram } from "../support/programs.ts";
+
+const zstd = requireProgram("zstd", "stock zstd reads our frames, and we read its");
+const text = Buffer.from("a line that compresses well\n".repeat(5000));
+const skippable = Buffer.from("502a4d1803000000616263", "hex");
+
+function refused(frame: Uint8Array, size: number): Promise<void> {
+  return expect(decompressFrame(frame, size)).rejects.toMatchObject({ code: "damaged" });
+}
+
+describe("a frame", () => {
+  it("gives back any content at any level", async () => {
+    const contents = fc.oneof(
+      fc.uint8Array({ maxLength: 5000 }),
+      fc
+        .record({ byte: fc.nat(255), length: fc.nat(700_000) })
+        .map(({ byte, length }) => new Uint8Array(length).fill(byte)),
+      fc.nat(700_000).map((length) => new Uint8Array(randomBytes(length))),
+    );
+    await fc.assert(
+      fc.asyncProperty(contents, fc.integer({ min: 1, max: 6 }), async (content, level) => {
+        const frame = await compressFrame(content, level);
+        expect(await decompressFrame(frame, content.length)).toEqual(Buffer.from(content));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it.each([0, 1, 2 ** 17 - 1, 2 ** 17, 2 ** 17 + 1, 2 ** 18, FRAME_SIZE - 1, FRAME_SIZE])(
+    "of %i random bytes, stored as they are or not, is one zstd reads",
+    async (size) => {
+      const content = randomBytes(size);
+      const frame = await compressFrame(content, 3);
+      expect(await decompressFrame(frame, size)).toEqual(content);
+      if (!zstd) return;
+      const out = execFileSync("zstd", ["-dq"], { input: frame, maxBuffer: 2 * FRAME_SIZE });
+      expect(out).toEqual(content);
+    },
+  );
+
+  it.skipIf(!zstd)("made by the zstd program is read, with checksum and without", async () => {
+    for (const options of [
+      ["--check"],
+      ["--no-check"],
+      ["--no-content-size"],
+      ["--ultra", "-20"],
+    ]) {
+      const frame = execFileSync("zstd", ["-cq", ...options], { input: text });
+      expect(await decompressFrame(frame, text.length)).toEqual(text);
+    }
+  });
+
+  it("that holds less or more than stated is refused", async () => {
+    const frame = zlib.zstdCompressSync(text);
+    for (const size of [0, 1, text.length - 1, text.length + 1, 2 * text.length]) {
+      await refused(frame, size);
+    }
+  });
+
+  it("followed by another is refused: zstd would read both, and node:zlib only the first", async () => {
+    const frame = zlib.zstdCompressSync(text);
+    await refused(Buffer.concat([frame, frame]), text.length);
+    await refused(Buffer.concat([frame, frame]), 2 * text.length);
+    await refused(Buffer.concat([frame, zlib.zstdCompressSync(Buffer.alloc(0))]), text.length);
+    await refused(Buffer.concat([frame, skippable]), text.length);
+    await refused(Buffer.concat([skippable, frame]), text.length);
+    await refused(Buffer.concat([frame, Buffer.alloc(1)]), text.length);
+  });
+
+  it("that is cut short is refused at every length", async () => {
+    const frame = zlib.zstdCompressSync(text);
+    for (let length = 0; length < frame.length; length++) {
+      await refused(frame.subarray(0, length), text.length);
+    }
+  });
+
+  it("that grows beyond what is stated stops there, and takes no memory for the rest", async () => {
+    // Half a gigabyte: a header without content size, window 128 KiB, then as many blocks of zeros.
+    const blocks = Buffer.alloc(4 * 4096);
+    for (let at = 0; at < blocks.length; at += 4) {
+      const last = at + 4 === blocks.length ? 1 : 0;
+      blocks.writeUIntLE(last | (1 << 1) | ((2 ** 17) << 3), at, 3);
+    }
+    const bomb = Buffer.concat([Buffer.from("28b52ffd0038", "hex"), blocks]);
+    if (zstd) {
+      const length = execFileSync("bash", ["-c", "zstd -dq | wc -c"], { input: bomb });
+      expect(Number(length)).toBe(2 ** 29);
+    }
+    const before = process.resourceUsage().maxRSS;
+    await refused(bomb, 1000);
+    await refused(bomb, 2 ** 29);
+    expect(process.resourceUsage().maxRSS - before).toBeLessThan(64 * 2 ** 10);
+  });
+});
