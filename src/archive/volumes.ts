@@ -126,8 +126,14 @@ class VolumeFile {
   }
 
   async finish(index: number, last: boolean): Promise<Volume> {
-    await this.#handle!.close();
+    const handle = this.#handle!;
     this.#handle = undefined;
+    try {
+      await handle.close();
+    } catch (error) {
+      await rm(this.#path, { force: true });
+      throw ioError("Cannot prepare a volume for upload", error);
+    }
     return { index, last, file: this.#path, size: this.size, sha256: this.digest.digest("hex") };
   }
 

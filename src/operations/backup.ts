@@ -12,12 +12,13 @@ import { type AgeWriter, createAgeWriter } from "../encryption/age.ts";
 import { type Authentication, authenticate } from "../encryption/authentication.ts";
 import type { Recipient, SecretKey } from "../encryption/keys.ts";
 import type { SigningKey } from "../encryption/signing.ts";
-import { RestbackupError } from "../errors.ts";
+import { ioError, RestbackupError } from "../errors.ts";
 import { free } from "../memory.ts";
 import { checkName, entryName, volumeName } from "../naming.ts";
 import type { Store, StoredObject } from "../stores/store.ts";
 import { temporaryName } from "../stores/temporary-files.ts";
 import { VERSION } from "../version.ts";
+import { stoppable } from "./aborted.ts";
 import { listEntries } from "./entries.ts";
 import { type OnProgress, ProgressMeter } from "./progress.ts";
 
@@ -75,7 +76,7 @@ const MIN_VOLUME_SIZE = 2 ** 20;
 const MAX_VOLUME_SIZE = 5 * 2 ** 30;
 /** Bytes encrypted before they are written out: bounds the ciphertext in memory. */
 const ENCRYPT_AT_ONCE = 2 ** 20;
-/** Volumes being uploaded at once; packing waits while as many more are ready. */
+/** Volumes being uploaded at once; packing waits while one more is ready. */
 const PARALLEL_UPLOADS = 3;
 
 /**
@@ -83,7 +84,11 @@ const PARALLEL_UPLOADS = 3;
  * and lists it complete. Throws `not-found` when nothing matches, before anything is stored; when
  * it throws later, what was stored is an incomplete set, which nothing takes for a backup.
  */
-export async function backup(options: BackupOptions): Promise<BackupResult> {
+export function backup(options: BackupOptions): Promise<BackupResult> {
+  return stoppable(options.signal, () => makeBackup(options));
+}
+
+async function makeBackup(options: BackupOptions): Promise<BackupResult> {
   const { store, key, signingKey, signal } = options;
   checkName(options.name);
   const level = checkRange(options.level ?? 3, 1, 19, "compression level");
@@ -134,7 +139,7 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
     const encrypted = encrypt(archive, age, (written) => {
       checkNotEmpty(written.totals, options);
       meter.enter("finishing");
-      meter.set({ files: written.totals.files, bytes: written.totals.bytes });
+      meter.add({ files: written.totals.files });
     });
     const { size, sha256 } = await uploads.all(
       cutVolumes(encrypted.batches, { volumeSize, newFile: spool.newFile }),
@@ -248,7 +253,13 @@ async function openSpool(store: Store): Promise<Spool> {
       },
     };
   }
-  const folder = await mkdtemp(join(tmpdir(), "restbackup-"));
+  const folder = await mkdtemp(join(tmpdir(), "restbackup-")).catch((error: unknown) => {
+    throw ioError(
+      "Cannot make a folder for volumes",
+      error,
+      "Point TMPDIR at a folder that can be written.",
+    );
+  });
   let count = 0;
   return {
     newFile: () => join(folder, `volume-${count++}`),
@@ -315,15 +326,20 @@ class Uploads {
   async #put(volume: Volume): Promise<StoredObject> {
     const { file, size, sha256, index, last } = volume;
     const name = index === 0 && last ? this.#entry : volumeName(this.#entry, index, last);
+    let sent = 0;
+    const report = (bytes: number): void => {
+      sent += bytes;
+      this.#meter.add({ storedBytes: bytes });
+    };
     try {
-      return await this.#store.put(
+      const object = await this.#store.put(
         name,
         { size, sha256, file, open: () => createReadStream(file, { highWaterMark: 2 ** 18 }) },
-        {
-          signal: this.#signal,
-          onBytes: (bytes) => this.#meter.add({ storedBytes: bytes }),
-        },
+        { signal: this.#signal, onBytes: report },
       );
+      // A store that takes the file over moves no bytes.
+      report(size - sent);
+      return object;
     } finally {
       await rm(file, { force: true });
     }

@@ -28,7 +28,7 @@ export interface EntrySelector {
 
 interface Found {
   readonly name: string;
-  readonly volumes: Map<number, StoredEntry & { readonly last: boolean }>;
+  readonly volumes: (StoredEntry & { readonly volume: number; readonly last: boolean })[];
   whole?: StoredEntry;
 }
 
@@ -44,11 +44,11 @@ export async function listEntries(
     if (parsed === undefined || (name !== undefined && parsed.name !== name)) continue;
     let item = found.get(parsed.entry);
     if (item === undefined) {
-      item = { name: parsed.name, volumes: new Map() };
+      item = { name: parsed.name, volumes: [] };
       found.set(parsed.entry, item);
     }
     if (parsed.volume === undefined) item.whole = stored;
-    else item.volumes.set(parsed.volume, { ...stored, last: parsed.last });
+    else item.volumes.push({ ...stored, volume: parsed.volume, last: parsed.last });
   }
   const entries = [...found].map(([entry, item]) => assemble(entry, item));
   // The store's clock decides; where it cannot tell, the later name.
@@ -59,20 +59,21 @@ function assemble(entry: string, { name, volumes, whole }: Found): ArchiveEntry 
   // An archive in one piece is complete, whatever stray volumes share its name.
   const objects =
     whole !== undefined
-      ? [{ ...whole, last: true }]
-      : [...volumes].sort(([a], [b]) => a - b).map(([, volume]) => volume);
+      ? [whole]
+      : volumes.sort((a, b) => a.volume - b.volume || (a.name < b.name ? -1 : 1));
   const complete =
     whole !== undefined ||
-    (objects.at(-1)!.last &&
-      objects.filter(({ last }) => last).length === 1 &&
-      [...volumes.keys()].every((index) => index < volumes.size));
+    // Two for one place, such as .001 and .001.last, make no set that can be trusted either.
+    volumes.every(
+      ({ volume, last }, index) => volume === index && last === (index === volumes.length - 1),
+    );
   const expiries = objects.flatMap(({ deletetime }) => deletetime ?? []);
   return {
     entry,
     name,
-    createtime: Math.max(...objects.map(({ createtime }) => createtime)),
+    createtime: objects.reduce((latest, { createtime }) => Math.max(latest, createtime), 0),
     // A set is gone with the first of its volumes.
-    ...(expiries.length === 0 ? {} : { deletetime: Math.min(...expiries) }),
+    ...(expiries.length === 0 ? {} : { deletetime: expiries.reduce((a, b) => Math.min(a, b)) }),
     size: objects.reduce((sum, { size }) => sum + size, 0),
     objects: objects.map((object) => ({ name: object.name, size: object.size })),
     complete,

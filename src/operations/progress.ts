@@ -3,7 +3,7 @@ export interface Progress {
   readonly phase: "packing" | "finishing" | "reading" | "restoring" | "verifying" | "placing";
   /** Entries handled so far. */
   readonly files: number;
-  /** Content bytes handled so far, uncompressed. */
+  /** Content bytes handled so far, uncompressed; in a backup with the headers around them. */
   readonly bytes: number;
   /** Bytes sent to or fetched from the store so far. */
   readonly storedBytes: number;

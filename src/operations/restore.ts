@@ -4,6 +4,7 @@ import { extractArchive } from "../archive/extract.ts";
 import type { ArchiveReader } from "../archive/read-archive.ts";
 import { RestbackupError } from "../errors.ts";
 import { printable } from "../naming.ts";
+import { stoppable } from "./aborted.ts";
 import type { ArchiveEntry } from "./entries.ts";
 import { findEntry } from "./entries.ts";
 import { type Authenticity, type OpenOptions, openEntry, requireAuthentic } from "./open-entry.ts";
@@ -46,7 +47,11 @@ export interface RestoreResult {
  * read when the target holds something and `overwrite` is not given; whatever it throws, the
  * target is as it was.
  */
-export async function restore(options: RestoreOptions): Promise<RestoreResult> {
+export function restore(options: RestoreOptions): Promise<RestoreResult> {
+  return stoppable(options.signal, () => restoreEntry(options));
+}
+
+async function restoreEntry(options: RestoreOptions): Promise<RestoreResult> {
   const { include, signal } = options;
   if (options.sameOwner === true && process.geteuid?.() !== 0) {
     throw new RestbackupError("usage", "Only root can give files to their owners.", {
@@ -98,7 +103,11 @@ export interface VerifyResult {
 }
 
 /** Reads the whole archive and checks everything a restore would, writing nothing. */
-export async function verify(options: VerifyOptions): Promise<VerifyResult> {
+export function verify(options: VerifyOptions): Promise<VerifyResult> {
+  return stoppable(options.signal, () => verifyEntry(options));
+}
+
+async function verifyEntry(options: VerifyOptions): Promise<VerifyResult> {
   const archive = await findEntry(options.store, options, { signal: options.signal });
   checkAge(archive, options);
   const meter = new ProgressMeter(options.onProgress, { phase: "reading" });
@@ -119,16 +128,20 @@ export async function verify(options: VerifyOptions): Promise<VerifyResult> {
   return { archive, index: reader.index, authenticity };
 }
 
-function checkAge(archive: ArchiveEntry, { maxAge, now }: VerifyOptions): void {
+function checkAge(archive: ArchiveEntry, { entry, at, maxAge, now }: VerifyOptions): void {
   if (maxAge === undefined) return;
   const age = (now ?? new Date()).getTime() / 1000 - archive.createtime;
   if (age <= maxAge) return;
+  const newest = entry === undefined && at === undefined;
+  const which = newest ? "The newest backup" : "The backup that was asked for";
   throw new RestbackupError(
     "stale",
-    `The newest backup, ${printable(archive.entry)}, is ${hours(age)} old; at most ${hours(maxAge)} were allowed.`,
-    {
-      hint: "Look why no newer backup was made: the job that makes it may be failing, or disabled.",
-    },
+    `${which}, ${printable(archive.entry)}, is ${hours(age)} old; at most ${hours(maxAge)} were allowed.`,
+    newest
+      ? {
+          hint: "Look why no newer backup was made: the job that makes it may be failing, or disabled.",
+        }
+      : { hint: "There may be a newer one: it was not asked for." },
   );
 }
 
@@ -148,7 +161,9 @@ export interface ShowResult {
 
 /** What is inside, from the contents list alone. Unauthenticated archives are shown, and said to be. */
 export async function show(options: OpenOptions): Promise<ShowResult> {
-  const { archive, reader, authenticity } = await openEntry(options);
+  const { archive, reader, authenticity } = await stoppable(options.signal, () =>
+    openEntry(options),
+  );
   return { archive, index: reader.index, authenticity, entries: reader.entries() };
 }
 

@@ -1,29 +1,33 @@
 import { RestbackupError } from "../errors.ts";
+import { printable } from "../naming.ts";
 
 const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /** `90d`, `26h`, `15m`, `2w`, `30s` in seconds. Throws `usage`. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([smhdw])$/.exec(text.trim());
-  if (match === null) {
-    throw new RestbackupError("usage", `"${text}" is not a duration.`, {
+  const seconds = match === null ? Number.NaN : Number(match[1]) * SECONDS[match[2]!]!;
+  if (!Number.isFinite(seconds)) {
+    throw new RestbackupError("usage", `"${printable(text)}" is not a duration.`, {
       hint: "Write a number and a unit: 30m, 26h, 7d or 2w.",
     });
   }
-  return Number(match[1]) * SECONDS[match[2]!]!;
+  return seconds;
 }
 
 const BYTES: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
 /** `64M`, `1.5GiB`, `4096` in bytes; units are powers of 1024. Throws `usage`. */
 export function parseSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());
-  if (match === null) {
-    throw new RestbackupError("usage", `"${text}" is not a size.`, {
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgt])i?)?b?$/i.exec(text.trim());
+  const unit = BYTES[match?.[2]?.toLowerCase() ?? ""]!;
+  const bytes = match === null ? Number.NaN : Math.floor(Number(match[1]) * unit);
+  if (!Number.isSafeInteger(bytes)) {
+    throw new RestbackupError("usage", `"${printable(text)}" is not a size.`, {
       hint: "Write a number and a unit: 64M, 256MiB or 1G (powers of 1024).",
     });
   }
-  return Math.floor(Number(match[1]) * BYTES[match[2]!.toLowerCase()]!);
+  return bytes;
 }
 
 /**
@@ -41,11 +45,17 @@ export function parseTime(text: string): Date {
     iso = `${trimmed}T23:59:59.999Z`;
   }
   const date = new Date(iso);
-  const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(iso);
-  if (!zoned || Number.isNaN(date.getTime())) {
-    throw new RestbackupError("usage", `"${text}" is not a time.`, {
+  const zoned = /^(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.exec(iso);
+  if (zoned === null || Number.isNaN(date.getTime()) || !onCalendar(zoned[1]!)) {
+    throw new RestbackupError("usage", `"${printable(text)}" is not a time.`, {
       hint: "Write 2026-11-23T09:40:12Z, 20261123T094012Z, or 2026-11-23 for the end of that day.",
     });
   }
   return date;
+}
+
+/** Date takes February 30 for March 2, and 24:00 for the next day: only true ones come out again. */
+function onCalendar(minute: string): boolean {
+  const date = new Date(`${minute}Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(minute);
 }
