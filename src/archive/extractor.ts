@@ -3,6 +3,7 @@ import fs from "node:fs";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
 import type { ContentsEntry, ContentsTotals } from "./contents.ts";
+import { EntryOrder } from "./entry-order.ts";
 import { systemPath } from "./path-bytes.ts";
 import { paddedSize, TRAILER, tarHeader } from "./tar-header.ts";
 
@@ -58,7 +59,7 @@ export class Extractor {
   #open: OpenFile | undefined;
   /** The entry whose header is being compared. */
   #current: ContentsEntry | undefined;
-  readonly #parents: { readonly path: string; last: string }[] = [{ path: "", last: "" }];
+  readonly #order = new EntryOrder();
   readonly #folders: ContentsEntry[] = [];
   readonly #symlinks: ContentsEntry[] = [];
   /** Folders made before their own entry came, in a selection with hard links. */
@@ -152,7 +153,7 @@ export class Extractor {
     const entry = this.#queue[this.#queueAt];
     if (entry !== undefined) {
       this.#queueAt += 1;
-      this.#checkOrder(entry);
+      this.#order.check(entry);
       this.#current = entry;
       this.#expect(tarHeader(entry));
     } else if (this.#trailer) {
@@ -235,24 +236,6 @@ export class Extractor {
       }
       this.#queueAt += 1;
     }
-  }
-
-  /** Entries come depth first, a folder before what it holds, names in order: no name twice. */
-  #checkOrder(entry: ContentsEntry): void {
-    if (entry.path === ".") {
-      if (this.files > 0) throw damaged("The archive's contents list is not in order.");
-      return;
-    }
-    const slash = entry.path.lastIndexOf("/");
-    const parent = slash < 0 ? "" : entry.path.slice(0, slash);
-    const name = entry.path.slice(slash + 1);
-    while (this.#parents.length > 0 && this.#parents.at(-1)!.path !== parent) this.#parents.pop();
-    const folder = this.#parents.at(-1);
-    if (folder === undefined || name <= folder.last) {
-      throw damaged("The archive's contents list is not in order, or names something twice.");
-    }
-    folder.last = name;
-    if (entry.type === "directory") this.#parents.push({ path: entry.path, last: "" });
   }
 
   #make(entry: ContentsEntry): void {
@@ -412,7 +395,7 @@ export class Extractor {
         this.#warnings.push(`${printable(entry.path)}: copied, since it could not be linked`);
       }
     } catch (error) {
-      if (systemCode(error) === "ENOENT")
+      if (["ENOENT", "ENOTDIR", "EISDIR"].includes(systemCode(error) ?? ""))
         throw damaged(`The archive links ${printable(entry.path)} to something it does not hold.`);
       throw cannotMake(entry.path, error);
     }

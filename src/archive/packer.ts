@@ -39,6 +39,8 @@ export interface PackTotals {
 const SEGMENT_LENGTH = 512 * 2 ** 10;
 /** Below it a hole is not worth remembering, and file systems that store small files inline abound. */
 const SPARSE_MINIMUM = 64 * 2 ** 10;
+/** Bytes of a big file read before they are hashed: little enough to be in the cache still. */
+const READ_AT_ONCE = 128 * 2 ** 10;
 const ZEROS = Buffer.alloc(64 * 2 ** 10);
 /** Fails on a link put in a file's place, and does not wait for a writer of a FIFO. */
 const OPEN_FLAGS =
@@ -186,7 +188,7 @@ export class Packer {
       const digest = createHash("sha256");
       let left = size;
       while (left > 0) {
-        const length = Math.min(left, this.#frame.length - this.#filled);
+        const length = Math.min(left, this.#frame.length - this.#filled, READ_AT_ONCE);
         const piece = this.#frame.subarray(this.#filled, this.#filled + length);
         const read = shrank ? 0 : readFully(fd, piece);
         if (read < length) {

@@ -75,8 +75,11 @@ export function systemPath(path: string): string | Buffer {
   return isEscaped(path) ? pathToBytes(path) : path;
 }
 
-/** Whether every character is a lone escape or part of well-formed text, without NUL. */
+/**
+ * Whether this is how the bytes it stands for are written: well-formed but for escapes, none of
+ * which together are valid UTF-8 after all, and without NUL. So no two path strings name one file.
+ */
 export function isPathString(path: string): boolean {
   if (path.includes("\0")) return false;
-  return path.isWellFormed() || path.replaceAll(/[\udc80-\udcff]/gu, "").isWellFormed();
+  return path.isWellFormed() || pathFromBytes(pathToBytes(path)) === path;
 }

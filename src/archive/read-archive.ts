@@ -13,7 +13,9 @@ import {
   parseIndex,
   SKIPPABLE_HEADER,
   type StoredIndex,
+  skippableHeader,
 } from "./contents-list.ts";
+import { EntryOrder } from "./entry-order.ts";
 import { decompressFrame } from "./frame.ts";
 import { SEEK_TABLE_FOOTER, SeekTable, seekTableSize } from "./seek-table.ts";
 
@@ -92,6 +94,7 @@ export class ArchiveReader {
     const indexBytes = await readBytes(stream, indexStart, authenticationStart);
     const index = parseIndex(indexBytes);
     if (index.tarSize !== sizes.decompressed) throw contradiction();
+    if (index.totals.bytes > index.tarSize) throw contradiction();
     if (index.segments.some(({ offset, size }) => offset + size > indexStart))
       throw contradiction();
     const authentication = parseAuthenticationBytes(
@@ -127,9 +130,15 @@ export class ArchiveReader {
     }
   }
 
-  /** All entries in archive order. */
+  /** All entries in archive order, which is checked. */
   async *entries(): AsyncGenerator<ContentsEntry> {
-    for await (const lines of this.segments()) yield* parseEntries(lines);
+    const order = new EntryOrder();
+    for await (const lines of this.segments()) {
+      for (const entry of parseEntries(lines)) {
+        order.check(entry);
+        yield entry;
+      }
+    }
   }
 
   /**
@@ -137,6 +146,7 @@ export class ArchiveReader {
    * Decompressed a few at a time, yielded in order.
    */
   async *frames(ranges?: readonly TarRange[]): AsyncGenerator<TarPiece> {
+    if (ranges === undefined) await this.#checkSkipped();
     const pending: Promise<TarPiece>[] = [];
     try {
       for await (const { offset, compressed, decompressed } of this.#compressedFrames(ranges)) {
@@ -167,6 +177,24 @@ export class ArchiveReader {
         tarStart += decompressed;
         position += compressed;
       }
+    }
+  }
+
+  /**
+   * Frames said to hold nothing are skipped by `zstd -d` too, so that it and this class read one and
+   * the same tar. There is one for every 16 MiB of contents list.
+   */
+  async #checkSkipped(): Promise<void> {
+    let position = 0;
+    let left = this.index.segments.length + 1;
+    for (let frame = 0; frame < this.#table.count; frame++) {
+      const { compressed, decompressed } = this.#table.frame(frame);
+      if (decompressed === 0) {
+        if (left-- === 0 || compressed < SKIPPABLE_HEADER) throw contradiction();
+        const header = await readBytes(this.#stream, position, position + SKIPPABLE_HEADER);
+        if (!header.equals(skippableHeader(compressed - SKIPPABLE_HEADER))) throw contradiction();
+      }
+      position += compressed;
     }
   }
 
