@@ -16,9 +16,12 @@ import type {
   TransferOptions,
 } from "../../src/stores/store.ts";
 
+/** As it was at first, for tests that change it. */
+const TEMPORARY = fs.realpathSync(tmpdir());
+
 /** A folder that is gone after the test, folders without permissions in it too. */
 export function temporaryFolder(): string {
-  const folder = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), "operations-")));
+  const folder = fs.mkdtempSync(join(TEMPORARY, "operations-"));
   onTestFinished(() => removeFolder(folder));
   return folder;
 }
@@ -133,11 +136,12 @@ export class StoreBetween implements Store {
   /** What a listing shows of what is there. */
   shows: (entry: StoredEntry) => StoredEntry | undefined = (entry) => entry;
 
-  constructor(inner: Store, spool = inner.spool) {
+  /** `remote` has no spool folder, as a server has none. */
+  constructor(inner: Store, { remote = false }: { readonly remote?: boolean } = {}) {
     this.inner = inner;
     this.description = inner.description;
     this.ranges = inner.ranges;
-    if (spool !== undefined) this.spool = spool;
+    if (!remote && inner.spool !== undefined) this.spool = inner.spool;
   }
 
   async put(name: string, source: PutSource, options?: TransferOptions): Promise<StoredObject> {
