@@ -62,6 +62,8 @@ export class Packer {
   #segmentFirst = "";
   /** Content seen under several names: device and inode to the path that holds it. */
   readonly #linked = new Map<string, string>();
+  /** What paths begin with below a folder that was not taken. */
+  #lost: string | undefined;
   #files = 0;
   #directories = 0;
   #links = 0;
@@ -75,21 +77,21 @@ export class Packer {
   /** Throws `io` for what cannot be read: a backup that silently lacks files is none. */
   pack(selection: Selection): PackTotals {
     const found = walk(selection, (path, error) => {
-      if (systemCode(error) === "ENOENT") this.#warn(path, "the folder vanished while being read");
-      else throw unreadable(path, error);
+      const code = systemCode(error);
+      if (code === "ENOENT" || code === "ENOTDIR") {
+        this.#warn(path, "the folder vanished while being read");
+      } else {
+        throw unreadable(path, error);
+      }
     });
     for (const item of found) {
-      try {
-        this.#pack(item);
-      } catch (error) {
-        const code = systemCode(error);
-        if (code === "ENOENT" || code === "ENOTDIR") {
-          this.#warn(item.path, "vanished before it was read");
-        } else if (code === "ELOOP" || code === "ENXIO") {
-          this.#warn(item.path, "became something else before it was read");
-        } else {
-          throw unreadable(item.path, error);
-        }
+      if (this.#lost !== undefined && item.path.startsWith(this.#lost)) continue;
+      this.#lost = undefined;
+      const taken = this.#take(item);
+      // What lies below a folder that is not in the archive cannot be either.
+      if (!taken && item.kind === "directory") {
+        item.lost = true;
+        this.#lost = item.path === "." ? "" : `${item.path}/`;
       }
     }
     this.#write(TRAILER);
@@ -104,14 +106,30 @@ export class Packer {
     };
   }
 
-  #pack(item: Found): void {
+  /** Packs what is found there, or warns that it is no longer: then it returns false. */
+  #take(item: Found): boolean {
+    try {
+      return this.#pack(item);
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === "ENOENT" || code === "ENOTDIR") {
+        this.#warn(item.path, "vanished before it was read");
+      } else if (isChange(code, item.kind)) {
+        this.#warn(item.path, "became something else before it was read");
+      } else {
+        throw unreadable(item.path, error);
+      }
+      return false;
+    }
+  }
+
+  #pack(item: Found): boolean {
     switch (item.kind) {
       case "file":
         this.#file(item);
         break;
       case "directory":
-        this.#directory(item);
-        break;
+        return this.#directory(item);
       case "symlink":
         this.#symlink(item);
         break;
@@ -122,16 +140,18 @@ export class Packer {
         this.#warn(item.path, "left out: neither file, folder nor symbolic link");
         break;
     }
+    return true;
   }
 
-  #directory({ path, location }: Found): void {
+  #directory({ path, location }: Found): boolean {
     const stat = fs.lstatSync(location, { bigint: true });
-    if (stat.isDirectory()) {
-      this.#entry({ path, type: "directory", ...metadata(stat) });
-      this.#directories += 1;
-    } else {
+    if (!stat.isDirectory()) {
       this.#warn(path, "became something else before it was read");
+      return false;
     }
+    this.#entry({ path, type: "directory", ...metadata(stat) });
+    this.#directories += 1;
+    return true;
   }
 
   #symlink({ path, location }: Found): void {
@@ -283,7 +303,19 @@ export class Packer {
   }
 }
 
+/** What opening or reading says of something that is of another kind by now. */
+function isChange(code: string | undefined, kind: Found["kind"]): boolean {
+  return code === "ELOOP" || code === "ENXIO" || (code === "EINVAL" && kind === "symlink");
+}
+
 function unreadable(path: string, error: unknown): Error {
+  if (systemCode(error) === "ENAMETOOLONG") {
+    return ioError(
+      `Cannot read ${printable(path)}`,
+      error,
+      "Its path is longer than this system allows: leave it out with an exclude, or back up a folder further down.",
+    );
+  }
   return ioError(
     `Cannot read ${printable(path)}`,
     error,

@@ -9,6 +9,8 @@ export interface Found {
   /** Where it is, as `node:fs` takes it. */
   readonly location: string | Buffer;
   readonly kind: "file" | "directory" | "symlink" | "other" | "store";
+  /** Set by whoever walks: it is no folder any more, so there is nothing below it. */
+  lost?: boolean;
 }
 
 /** Told of a folder that cannot be listed; throws to stop the walk. */
@@ -25,6 +27,7 @@ export function* walk(selection: Selection, onUnreadable: OnUnreadable): Generat
   const { taken, state } = selector.root();
   const root: Found = { path: ".", location: selection.root, kind: "directory" };
   if (taken) yield root;
+  if (root.lost === true) return;
   if (!selector.descends(".", state)) return;
   yield* below(selector, skip, selection.root, "", state, [], onUnreadable);
 }
@@ -42,7 +45,7 @@ function* below(
   try {
     names = readFolder(folder);
   } catch (error) {
-    onUnreadable(prefix.slice(0, -1), error);
+    onUnreadable(prefix.slice(0, -1) || ".", error);
     return;
   }
   for (const { name, kind } of names) {
@@ -64,6 +67,7 @@ function* below(
     if (taken) {
       yield* pending.splice(0);
       yield found;
+      if (found.lost === true) continue;
       yield* below(selector, skip, absolute, `${path}/`, state, [], onUnreadable);
     } else {
       // Emptied by whichever descendant is taken first; removed again when none was.
