@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseRecipients } from "../../src/encryption/keys.ts";
 import {
@@ -9,62 +9,9 @@ import {
   parseTrustedSigners,
 } from "../../src/encryption/signing.ts";
 import { backup } from "../../src/operations/backup.ts";
-import { type RestoreOptions, restore, verify } from "../../src/operations/restore.ts";
-import { contentsOf, newKey, newWorld, refusalOf, snapshot, writeTree } from "./world.ts";
-
-const FILES = { "a.txt": "alpha\n", "sub/b.txt": "beta\n".repeat(50), "sub/empty": "" };
-const REFUSALS = ["damaged", "wrong-key", "unauthentic"];
-
-/** Restores, expecting a refusal which leaves nothing, and old files as they were. */
-async function refused(options: Omit<RestoreOptions, "to">, to: string): Promise<string> {
-  const existed = fs.existsSync(to);
-  const around = existed ? snapshot(dirname(to)) : fs.readdirSync(dirname(to));
-  const error = await refusalOf(restore({ ...options, to, overwrite: existed }));
-  expect(existed ? withoutRootTime(snapshot(dirname(to))) : fs.readdirSync(dirname(to))).toEqual(
-    existed ? withoutRootTime(around as Record<string, string>) : around,
-  );
-  return error.code;
-}
-
-/** The folder around the target changes its time as the prepared folder comes and goes. */
-function withoutRootTime(entries: Record<string, string>): Record<string, string> {
-  const { ".": _around, ...below } = entries;
-  return below;
-}
-
-/** A small stored archive, targets with and without old files, and a way to spoil the archive. */
-async function smallArchive() {
-  const world = await newWorld();
-  const { entry } = await world.backUp(FILES);
-  const file = world.file(entry);
-  const good = fs.readFileSync(file);
-  const place = join(world.folder, "targets");
-  const old = writeTree(join(place, "old"), { "a.txt": "old\n", "mine/kept": "mine\n" });
-  const absent = join(place, "new");
-  return {
-    ...world,
-    entry,
-    good,
-    old,
-    absent,
-    refusedWith: (bytes: Uint8Array, to = absent) => {
-      fs.writeFileSync(file, bytes);
-      return refused({ store: world.store, key: world.key, entry }, to);
-    },
-    restored: async () => {
-      fs.writeFileSync(file, good);
-      await restore({ store: world.store, key: world.key, entry, to: absent });
-      return contentsOf(absent);
-    },
-  };
-}
-
-function flipped(bytes: Buffer, at: number): Buffer {
-  const spoiled = Buffer.from(bytes);
-  // Another bit at every position, so that all eight are tried.
-  spoiled[at]! ^= 1 << (at % 8);
-  return spoiled;
-}
+import { restore, verify } from "../../src/operations/restore.ts";
+import { FILES, flipped, REFUSALS, refused, smallArchive } from "./spoil.ts";
+import { contentsOf, newKey, newWorld, refusalOf, writeTree } from "./world.ts";
 
 describe("a restore of a spoiled archive", () => {
   it("refuses every flipped byte, and leaves nothing behind", async () => {
@@ -117,6 +64,36 @@ describe("a restore of a spoiled archive", () => {
         expect(await refused({ store: world.store, key: world.key }, to)).toBe("damaged");
       }
     }
+  });
+
+  it("refuses volumes that were swapped, repeated, shortened or taken from another set", async () => {
+    const world = await newWorld();
+    const { store, key } = world;
+    const paths = [writeTree(join(world.folder, "tree"), { big: randomBytes(2_500_000) })];
+    const options = { store, key, name: "site", paths, cwd: world.folder, volumeSize: 2 ** 20 };
+    const other = (await backup(options)).objects.map(({ name }) => world.file(name));
+    const { entry, objects } = await backup(options);
+    const files = objects.map(({ name }) => world.file(name));
+    const [first, second, third] = files.map((file) => fs.readFileSync(file));
+    const spoiled: [string, (Buffer | undefined)[]][] = [
+      ["swapped", [second, first, third]],
+      ["repeated", [first, first, third]],
+      ["shortened", [first, second!.subarray(0, -1), third]],
+      ["of another set", [first, fs.readFileSync(other[1]!), third]],
+      ["emptied", [first, second, Buffer.alloc(0)]],
+      ["flipped in the last", [first, second, flipped(third!, third!.length - 9)]],
+    ];
+    const old = writeTree(join(world.folder, "targets", "old"), { big: "old\n" });
+    for (const [how, contents] of spoiled) {
+      files.forEach((file, index) => void fs.writeFileSync(file, contents[index]!));
+      for (const to of [old, join(world.folder, "targets", "new")]) {
+        expect(REFUSALS, how).toContain(await refused({ store, key, entry }, to));
+      }
+    }
+    files.forEach((file, index) => void fs.writeFileSync(file, [first!, second!, third!][index]!));
+    expect(
+      (await restore({ store, key, entry, to: join(world.folder, "back") })).totals.files,
+    ).toBe(1);
   });
 
   it("is refused by verify too", async () => {
