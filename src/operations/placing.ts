@@ -49,7 +49,8 @@ export async function prepareTarget(
         path: existing,
         staging,
         place: (root) => merge(staging, existing, root),
-        discard: () => keepingTime(existing, () => removeTree(staging)).catch(() => {}),
+        discard: () =>
+          keepingTime(existing, () => removeTree(staging)).catch(() => removeTree(staging)),
       };
     }
     made = await mkdir(dirname(given), { recursive: true });
