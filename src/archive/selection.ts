@@ -21,8 +21,10 @@ export interface Rule {
   readonly negate: boolean;
   /** Path below the root up to the first wildcard, `/` between parts; "" is the root. */
   readonly base: string;
-  /** The whole pattern, below the root; absent for a plain path. */
+  /** The pattern from there on; absent for a plain path. */
   readonly glob?: string;
+  /** For a pattern that starts above the root: the root as seen from where it starts. */
+  readonly above?: string;
 }
 
 export interface SelectionRequest {
@@ -60,16 +62,25 @@ export function resolveSelection(request: SelectionRequest): Selection {
   const root = commonFolder(
     positive.map(({ base, rest }) => (rest !== "" || isFolder(base) ? base : path.dirname(base))),
   );
-  const rules = wanted.flatMap(({ negate, base, rest }): Rule[] => {
-    const below = relative(root, base);
-    // An exclusion elsewhere in the file system touches nothing here.
-    if (below === undefined) return [];
-    if (rest === "") return [{ negate, base: below }];
-    const literal = below.replaceAll(/[\\*?[\]{}()!+@]/g, "\\$&");
-    return [{ negate, base: below, glob: literal === "" ? rest : `${literal}/${rest}` }];
-  });
+  const rules = wanted.flatMap((item) => ruleOf(item, root) ?? []);
   const skip = (request.skip ?? []).map(followed);
   return { root, rules, exclude: [...(request.exclude ?? [])], skip };
+}
+
+/** What a line means below the root; undefined for an exclusion that touches nothing there. */
+function ruleOf(
+  { negate, base, rest }: { negate: boolean; base: string; rest: string },
+  root: string,
+): Rule | undefined {
+  const below = relative(root, base);
+  if (below !== undefined) return { negate, base: below, ...(rest === "" ? {} : { glob: rest }) };
+  const above = relative(base, root);
+  if (above === undefined) return undefined;
+  // The root and all below it, when it lies in what is meant.
+  const parts = above.split("/");
+  const glob = rest === "" ? () => true : picomatch(rest, GLOB_OPTIONS);
+  const whole = parts.some((_, index) => glob(parts.slice(0, index + 1).join("/")));
+  return whole ? { negate, base: "" } : { negate, base: "", glob: rest, above };
 }
 
 function plain(text: string): { negate: boolean; base: string; rest: string } {
@@ -137,7 +148,15 @@ function relative(root: string, target: string): string | undefined {
 
 type Matches = (path: string) => boolean;
 
-const GLOB_OPTIONS = { dot: true, nocase: process.platform === "win32" };
+const GLOB_OPTIONS = {
+  dot: true,
+  // A leading `!` is a character here: what it means in a line is decided before.
+  nonegate: true,
+  // `[!a]`, and `[[:digit:]]`.
+  posix: true,
+  // Names may hold line breaks, which `.` would not match.
+  flags: process.platform === "win32" ? "is" : "s",
+};
 
 /**
  * Matches globs as `--exclude` and `--include` take them: one without a slash matches a name at any
@@ -157,6 +176,16 @@ export function globMatcher(globs: readonly string[]): Matches {
   return (entry) => matchers.some((matches) => matches(entry));
 }
 
+/** Globs see only what comes after the base, which may hold characters that mean something to them. */
+function ruleMatcher({ base, glob, above }: Rule): Matches {
+  if (glob === undefined) return (entry) => entry === base;
+  const matches = picomatch(glob, GLOB_OPTIONS);
+  if (above !== undefined) return (entry) => matches(`${above}/${entry}`);
+  if (base === "") return (entry) => matches(entry);
+  const prefix = `${base}/`;
+  return (entry) => entry.startsWith(prefix) && matches(entry.slice(prefix.length));
+}
+
 /** Which rules matched a folder: its children inherit them. */
 export type RuleState = readonly boolean[];
 
@@ -170,10 +199,7 @@ export class Selector {
   constructor(selection: Selection) {
     this.#rules = selection.rules.map((rule) => ({
       ...rule,
-      matches:
-        rule.glob === undefined
-          ? (entry: string) => entry === rule.base
-          : picomatch(rule.glob, GLOB_OPTIONS),
+      matches: ruleMatcher(rule),
     }));
     this.#excluded = selection.exclude.length === 0 ? () => false : globMatcher(selection.exclude);
     this.#everything =
