@@ -32,7 +32,7 @@ export function makeSmallFiles(root: string, files: number): void {
     // Each package has text of its own.
     if (i % 200 === 0) text = textBlock(10_000, i);
     // Sizes spread from a few bytes to some ten kilobytes, small ones most.
-    const size = 16 + Math.floor(17_400 * ((((i * 7919) % 10_007) / 10_007) ** 3));
+    const size = 16 + Math.floor(17_400 * (((i * 7919) % 10_007) / 10_007) ** 3);
     const start = ((i % 200) * 4_400) % (text.length - size);
     writeFileSync(join(folder, `module-${i}.js`), text.subarray(start, start + size));
   }
