@@ -12,6 +12,7 @@ import {
   utimes,
 } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { decimalSeconds } from "../archive/packer.ts";
 import { pathFromBytes, systemPath } from "../archive/path-bytes.ts";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
@@ -241,21 +242,20 @@ async function renameLocked(from: Path, to: Path, mode: number | undefined): Pro
   await chmod(to, mode);
 }
 
-/** Mode and times (seconds) of a folder. */
+/** Mode and times of a folder; seconds as text, since `node:fs` takes a negative number for now. */
 interface Look {
   readonly mode: number;
-  readonly atime: number;
-  readonly mtime: number;
+  readonly atime: string;
+  readonly mtime: string;
 }
 
 async function lookOf(folder: Path): Promise<Look> {
   const { mode, atimeNs, mtimeNs } = await stat(folder, { bigint: true });
-  return { mode: Number(mode) & 0o7777, atime: seconds(atimeNs), mtime: seconds(mtimeNs) };
-}
-
-/** The nearest number: a time that was set as one comes out as it was. */
-function seconds(ns: bigint): number {
-  return Number(`${ns / 1_000_000_000n}.${String(ns % 1_000_000_000n).padStart(9, "0")}`);
+  return {
+    mode: Number(mode) & 0o7777,
+    atime: decimalSeconds(atimeNs),
+    mtime: decimalSeconds(mtimeNs),
+  };
 }
 
 async function dress(folder: Path, look: Look): Promise<void> {
