@@ -17,6 +17,7 @@ import {
   StoreBetween,
   temporaryFolder,
   type World,
+  windows,
   writeTree,
 } from "./world.ts";
 
@@ -26,9 +27,13 @@ let temporary: string;
 /** Where volumes wait for a store without a folder of its own: the temporary folder. */
 beforeEach(() => {
   temporary = temporaryFolder();
-  vi.stubEnv("TMPDIR", temporary);
+  stubTemporaryFolder(temporary);
 });
 afterEach(() => void vi.unstubAllEnvs());
+
+function stubTemporaryFolder(folder: string): void {
+  for (const name of ["TMPDIR", "TEMP", "TMP"]) vi.stubEnv(name, folder);
+}
 
 /** A folder of `mebibytes` that compression cannot make smaller, and a backup of it in volumes. */
 function inVolumes(world: World, mebibytes: number): Omit<BackupOptions, "store"> {
@@ -155,7 +160,7 @@ describe.each(kinds)("a backup in volumes to %s", (_kind, options) => {
   });
 });
 
-it.skipIf(!programs)("volumes open with cat, age, zstd and tar", async () => {
+it.skipIf(!programs || windows)("volumes open with cat, age, zstd and tar", async () => {
   const world = await newWorld();
   const { identity } = await generateIdentity();
   const key = await parseKey(identity);
@@ -178,7 +183,7 @@ it.skipIf(!programs)("volumes open with cat, age, zstd and tar", async () => {
 it("volumes that cannot be written anywhere are told in words", async () => {
   const world = await newWorld();
   const store = new StoreBetween(world.store, { remote: true });
-  vi.stubEnv("TMPDIR", join(world.folder, "missing"));
+  stubTemporaryFolder(join(world.folder, "missing"));
   const error = await refusalOf(backup({ ...inVolumes(world, 1), store }));
   expect(error).toMatchObject({ code: "io", hint: expect.stringContaining("TMPDIR") });
   expect(await listEntries(store)).toEqual([]);

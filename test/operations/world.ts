@@ -67,9 +67,10 @@ export function contentsOf(folder: string): Record<string, string> {
   return Object.fromEntries(
     entries.map((entry): [string, string] => {
       const path = join(folder, entry);
+      const name = windows ? entry.replaceAll("\\", "/") : entry;
       const stats = fs.lstatSync(path);
-      if (stats.isSymbolicLink()) return [entry, `->${fs.readlinkSync(path)}`];
-      return stats.isDirectory() ? [`${entry}/`, ""] : [entry, fs.readFileSync(path, "utf8")];
+      if (stats.isSymbolicLink()) return [name, `->${fs.readlinkSync(path)}`];
+      return stats.isDirectory() ? [`${name}/`, ""] : [name, fs.readFileSync(path, "utf8")];
     }),
   );
 }
@@ -193,6 +194,9 @@ export function listingOnly(entries: readonly StoredEntry[]): Store {
     close: async () => {},
   };
 }
+
+/** Where folders have no modes, and links need a privilege. */
+export const windows = process.platform === "win32";
 
 /** Whether tests may mount file systems and change users. */
 export const root = process.geteuid?.() === 0;
