@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Authentication } from "../encryption/authentication.ts";
 import { parseAuthentication } from "../encryption/authentication.ts";
 import { RestbackupError } from "../errors.ts";
-import type { ContentsEntry, ContentsIndex } from "./contents.ts";
+import { type ContentsEntry, type ContentsIndex, MAX_MTIME } from "./contents.ts";
 import { isPathString } from "./path-bytes.ts";
 
 /**
@@ -17,6 +17,11 @@ export const CONTENTS_FOOTER = 16;
 const FOOTER_MAGIC = Buffer.from("RESTBKUP", "latin1");
 const MAX_INDEX = 64 * 2 ** 20;
 const MAX_SEGMENT = 64 * 2 ** 20;
+/**
+ * JSON bytes for a byte of tar, at most: an entry takes 512 there at least, and no byte of a path
+ * more than six here. So a list cannot ask for more memory than the tar it describes.
+ */
+const MAX_LIST_RATIO = 8;
 
 /** One segment of the list: entries in order, as JSON lines in one zstd frame. */
 export interface Segment {
@@ -90,7 +95,7 @@ export function parseIndex(bytes: Buffer): StoredIndex {
   if (value.format !== 1) {
     throw new RestbackupError(
       "damaged",
-      `The archive's contents list has format ${JSON.stringify(value.format)}; this version reads format 1.`,
+      `The archive's contents list has ${typeof value.format === "number" ? `format ${value.format}` : "no format known"}; this version reads format 1.`,
       { hint: "Use a newer restbackup, or stock tools: age -d | zstd -d | tar x." },
     );
   }
@@ -123,15 +128,17 @@ export function parseIndex(bytes: Buffer): StoredIndex {
     bad("warnings");
   }
   if (!Array.isArray(segments)) bad("segments");
-  let start = 0;
-  for (const segment of segments as Segment[]) {
+  let start = -1;
+  for (const [index, segment] of (segments as Segment[]).entries()) {
+    const end = (segments as Segment[])[index + 1]?.start ?? (value.tarSize as number);
     if (
       ![segment?.offset, segment?.size, segment?.length, segment?.entries, segment?.start].every(
         isSize,
       ) ||
       segment.length > MAX_SEGMENT ||
       segment.size > MAX_SEGMENT ||
-      segment.start < start ||
+      segment.start <= start ||
+      segment.length > MAX_LIST_RATIO * (end - segment.start) ||
       typeof segment.first !== "string" ||
       !isDigest(segment.sha256)
     ) {
@@ -139,20 +146,62 @@ export function parseIndex(bytes: Buffer): StoredIndex {
     }
     start = segment.start;
   }
-  return value as StoredIndex;
+  return knownFields(value as StoredIndex);
 }
 
-/** The entries of one segment's JSON lines. Throws `damaged`. */
-export function* parseEntries(lines: Buffer): Generator<ContentsEntry> {
+/** The index without what a later writer, or a hostile one, put beside the fields of this format. */
+function knownFields(index: StoredIndex): StoredIndex {
+  const { format, archive, created, writer, tarSize } = index;
+  const { paths, repository, ref, commit, run } = index.source;
+  const { files, directories, links, bytes } = index.totals;
+  return {
+    format,
+    archive,
+    created,
+    writer,
+    source: {
+      paths,
+      ...(repository === undefined ? {} : { repository }),
+      ...(ref === undefined ? {} : { ref }),
+      ...(commit === undefined ? {} : { commit }),
+      ...(run === undefined ? {} : { run }),
+    },
+    totals: { files, directories, links, bytes },
+    tarSize,
+    warnings: index.warnings.map(({ path, problem }) => ({ path, problem })),
+    segments: index.segments,
+  };
+}
+
+/** The entries of one segment's JSON lines, as many as it states. Throws `damaged`. */
+export function* parseEntries(
+  lines: Buffer,
+  segment: Pick<Segment, "entries" | "first">,
+): Generator<ContentsEntry> {
   const text = lines.toString("utf8");
   let from = 0;
+  let count = 0;
   while (from < text.length) {
     const end = text.indexOf("\n", from);
     if (end < 0) throw malformedEntry("no line end");
-    yield checkEntry(parseJson(text.slice(from, end)));
+    const entry = checkEntry(parseJson(text.slice(from, end)));
+    if (count === 0 && entry.path !== segment.first) throw malformedEntry("not the first stated");
+    count += 1;
+    yield entry;
     from = end + 1;
   }
+  if (count !== segment.entries) throw malformedEntry("not as many as stated");
 }
+
+const CHANGES: ReadonlySet<unknown> = new Set(["grew", "shrank", "modified"]);
+const COMMON = ["path", "type", "mode", "mtime", "uid", "gid"];
+/** Fields of this format; others may come with a later one and mean nothing here. */
+const FIELDS: Record<ContentsEntry["type"], ReadonlySet<string>> = {
+  file: new Set([...COMMON, "size", "sha256", "offset", "sparse", "changed"]),
+  directory: new Set(COMMON),
+  symlink: new Set([...COMMON, "target"]),
+  hardlink: new Set([...COMMON, "target"]),
+};
 
 /** Checks what a hostile writer could put into an entry. Returns it, typed. */
 function checkEntry(value: unknown): ContentsEntry {
@@ -160,7 +209,11 @@ function checkEntry(value: unknown): ContentsEntry {
   const entry = value as ContentsEntry;
   checkPath(entry.path, entry.type === "directory");
   if (!isSize(entry.mode) || entry.mode > 0o7777) throw malformedEntry("mode");
-  if (typeof entry.mtime !== "string" || !/^-?\d{1,15}(\.\d{1,9})?$/.test(entry.mtime)) {
+  if (
+    typeof entry.mtime !== "string" ||
+    !/^-?\d{1,13}(\.\d{1,9})?$/.test(entry.mtime) ||
+    Math.abs(Number(entry.mtime)) > MAX_MTIME
+  ) {
     throw malformedEntry("mtime");
   }
   if (entry.uid !== undefined && !isId(entry.uid)) throw malformedEntry("uid");
@@ -169,6 +222,12 @@ function checkEntry(value: unknown): ContentsEntry {
     case "file":
       if (!isSize(entry.size) || !isSize(entry.offset) || !isDigest(entry.sha256)) {
         throw malformedEntry("size, offset or sha256");
+      }
+      if (entry.sparse !== undefined && typeof entry.sparse !== "boolean") {
+        throw malformedEntry("sparse");
+      }
+      if (entry.changed !== undefined && !CHANGES.has(entry.changed)) {
+        throw malformedEntry("changed");
       }
       break;
     case "symlink":
@@ -183,6 +242,9 @@ function checkEntry(value: unknown): ContentsEntry {
       break;
     default:
       throw malformedEntry("type");
+  }
+  for (const field in entry) {
+    if (!FIELDS[entry.type].has(field)) delete (entry as unknown as Record<string, unknown>)[field];
   }
   return entry;
 }

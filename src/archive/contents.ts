@@ -1,3 +1,6 @@
+/** Seconds either way from 1970: what ECMAScript's time can tell, about 270,000 years. */
+export const MAX_MTIME = 8_640_000_000_000;
+
 /** One entry of a contents list (docs/format.md, "Contents list"). */
 export interface ContentsEntry {
   /**

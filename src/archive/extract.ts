@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, RestbackupError } from "../errors.ts";
 import type { ContentsEntry } from "./contents.ts";
+import type { Segment } from "./contents-list.ts";
 import type { Extracted, ExtractOptions } from "./extractor.ts";
 import { WORKER_LIMITS, workerUrl } from "./pack.ts";
 import type { ArchiveReader, TarRange } from "./read-archive.ts";
@@ -8,7 +9,11 @@ import { globMatcher } from "./selection.ts";
 import { paddedSize } from "./tar-header.ts";
 
 export type ExtractRequest =
-  | { readonly type: "lines"; readonly lines: Uint8Array }
+  | {
+      readonly type: "lines";
+      readonly lines: Uint8Array;
+      readonly segment: Pick<Segment, "entries" | "first">;
+    }
   | { readonly type: "entries"; readonly entries: readonly ContentsEntry[] }
   | { readonly type: "content"; readonly offset: number; readonly bytes: Uint8Array }
   | { readonly type: "end" };
@@ -71,8 +76,9 @@ async function sendWhole(reader: ArchiveReader, writer: WriterThread): Promise<v
     // What begins in a frame is announced before it.
     while (sent < segments.length && segments[sent]!.start < offset + content.length) {
       const { value } = await lists.next();
-      const lines = owned(value as Buffer);
-      await writer.send({ type: "lines", lines }, [lines.buffer]);
+      const { segment } = value as { lines: Buffer; segment: Segment };
+      const lines = owned(value.lines);
+      await writer.send({ type: "lines", lines, segment }, [lines.buffer]);
       sent += 1;
     }
     const bytes = owned(content);

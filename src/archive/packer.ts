@@ -2,7 +2,7 @@ import { createHash, hash } from "node:crypto";
 import fs from "node:fs";
 import { ioError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
-import type { ContentsEntry, ContentsWarning } from "./contents.ts";
+import { type ContentsEntry, type ContentsWarning, MAX_MTIME } from "./contents.ts";
 import { pathFromBytes } from "./path-bytes.ts";
 import type { Selection } from "./selection.ts";
 import { paddedSize, TRAILER, tarHeader } from "./tar-header.ts";
@@ -339,10 +339,17 @@ function metadata(stat: fs.BigIntStats): Pick<ContentsEntry, "mode" | "mtime" | 
   const gid = Number(stat.gid);
   return {
     mode: Number(stat.mode) & 0o7777,
-    mtime: decimalSeconds(stat.mtimeNs),
+    mtime: decimalSeconds(tellable(stat.mtimeNs)),
     ...(uid === 0 ? {} : { uid }),
     ...(gid === 0 ? {} : { gid }),
   };
+}
+
+/** Some file systems hold times that no calendar reaches, nor a restore's reader takes. */
+function tellable(nanoseconds: bigint): bigint {
+  const most = BigInt(MAX_MTIME) * 1_000_000_000n;
+  if (nanoseconds > most) return most;
+  return nanoseconds < -most ? -most : nanoseconds;
 }
 
 /** Nanoseconds as decimal seconds without trailing zeros. */

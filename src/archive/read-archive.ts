@@ -11,6 +11,7 @@ import {
   parseEntries,
   parseFooter,
   parseIndex,
+  type Segment,
   SKIPPABLE_HEADER,
   type StoredIndex,
   skippableHeader,
@@ -104,7 +105,7 @@ export class ArchiveReader {
   }
 
   /** The contents list's JSON lines, segment by segment, each checked against the index. */
-  async *segments(): AsyncGenerator<Buffer> {
+  async *segments(): AsyncGenerator<{ readonly lines: Buffer; readonly segment: Segment }> {
     const { segments } = this.index;
     for (let from = 0; from < segments.length; ) {
       // As many as lie one after the other, up to a few megabytes, in one request.
@@ -124,7 +125,7 @@ export class ArchiveReader {
             "A part of the contents list is not what was written.",
           );
         }
-        yield await decompressFrame(frame, segment.length);
+        yield { lines: await decompressFrame(frame, segment.length), segment };
       }
       from = to;
     }
@@ -133,8 +134,8 @@ export class ArchiveReader {
   /** All entries in archive order, which is checked. */
   async *entries(): AsyncGenerator<ContentsEntry> {
     const order = new EntryOrder();
-    for await (const lines of this.segments()) {
-      for (const entry of parseEntries(lines)) {
+    for await (const { lines, segment } of this.segments()) {
+      for (const entry of parseEntries(lines, segment)) {
         order.check(entry);
         yield entry;
       }

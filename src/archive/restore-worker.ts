@@ -16,7 +16,7 @@ function reply(message: ExtractReply): void {
 function handle(request: ExtractRequest): void {
   switch (request.type) {
     case "lines":
-      extractor.entries(parseEntries(asBuffer(request.lines)));
+      extractor.entries(parseEntries(asBuffer(request.lines), request.segment));
       reply({ type: "progress", files: extractor.files, bytes: extractor.bytes });
       break;
     case "entries":

@@ -4,7 +4,7 @@ import type { ContentsEntry, ContentsWarning } from "../../src/archive/contents.
 import { parseEntries } from "../../src/archive/contents-list.ts";
 import { Extractor } from "../../src/archive/extractor.ts";
 import { FRAME_SIZE } from "../../src/archive/frame.ts";
-import { Packer } from "../../src/archive/packer.ts";
+import { type PackedSegment, Packer } from "../../src/archive/packer.ts";
 import { resolveSelection } from "../../src/archive/selection.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -29,7 +29,7 @@ interface Packed {
  */
 function packWhile(happens: () => void, atFrame = 0, paths: readonly string[] = [tree()]): Packed {
   const frames: Buffer[] = [];
-  const lines: Buffer[] = [];
+  const segments: PackedSegment[] = [];
   const warnings: ContentsWarning[] = [];
   let buffer = new Uint8Array(0);
   const totals = new Packer({
@@ -40,13 +40,13 @@ function packWhile(happens: () => void, atFrame = 0, paths: readonly string[] = 
     frame(length) {
       if (frames.push(Buffer.from(buffer.subarray(0, length))) === atFrame + 1) happens();
     },
-    segment: (segment) => lines.push(segment.lines),
+    segment: (segment) => segments.push(segment),
     warning: (warning) => warnings.push(warning),
   }).pack(resolveSelection({ paths, cwd: world.folder }));
   const tar = Buffer.concat(frames);
   expect(tar.length).toBe(totals.tarSize);
 
-  const entries = lines.flatMap((piece) => [...parseEntries(piece)]);
+  const entries = segments.flatMap((segment) => [...parseEntries(segment.lines, segment)]);
   fs.mkdirSync(world.at("restored"));
   const extractor = new Extractor({ root: world.at("restored"), whole: true, sameOwner: false });
   extractor.entries(entries);
