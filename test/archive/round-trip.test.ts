@@ -84,14 +84,7 @@ describe.skipIf(process.platform !== "linux")("everything a tree can hold", () =
       code: "io",
       message: expect.stringContaining("ppp"),
     });
-    expect(fs.readdirSync(world.at("l".repeat(150)))).toEqual([]);
-    expect(fs.readdirSync(world.folder).sort()).toEqual([
-      "key.txt",
-      "l".repeat(150),
-      "r",
-      "store",
-      "tree",
-    ]);
+    expect(fs.readdirSync(world.folder).sort()).toEqual(["key.txt", "r", "store", "tree"]);
   });
 
   test("a path too long to be read makes the backup fail and name it", async () => {
