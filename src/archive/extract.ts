@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { type ErrorCode, RestbackupError } from "../errors.ts";
 import type { ContentsEntry } from "./contents.ts";
 import type { Segment } from "./contents-list.ts";
-import type { Extracted, ExtractOptions } from "./extractor.ts";
+import { type Extracted, type ExtractOptions, linkToNothing } from "./extractor.ts";
 import { WORKER_LIMITS, workerUrl } from "./pack.ts";
 import type { ArchiveReader, TarRange } from "./read-archive.ts";
 import { globMatcher } from "./selection.ts";
@@ -130,7 +130,10 @@ async function* selectEntries(
     }
   }
   const folders: ContentsEntry[] = [];
+  // Names of content that were come across: links lead to nothing else.
+  const held = new Set<string>();
   for await (const { entry, selected } of matching(reader, include)) {
+    if (entry.type === "file" && heirs.has(entry.path)) held.add(entry.path);
     while (folders.length > 0 && !isAbove(folders.at(-1)!.path, entry.path)) folders.pop();
     if (!selected) {
       if (entry.type === "directory") folders.push(entry);
@@ -145,6 +148,7 @@ async function* selectEntries(
       yield entry;
       continue;
     }
+    if (!held.has(entry.target!)) throw linkToNothing(entry);
     const holder = heirs.get(entry.target!);
     if (holder === undefined) yield entry;
     else if (holder !== entry.path) yield { ...entry, target: holder };

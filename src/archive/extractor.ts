@@ -62,6 +62,7 @@ export class Extractor {
   readonly #order = new EntryOrder();
   readonly #folders: ContentsEntry[] = [];
   readonly #symlinks: ContentsEntry[] = [];
+  readonly #hardLinks = new Set<string>();
   /** Folders made before their own entry came, in a selection with hard links. */
   readonly #early = new Set<string>();
   readonly #warnings: string[] = [];
@@ -381,6 +382,9 @@ export class Extractor {
   }
 
   #makeHardLink(entry: ContentsEntry): void {
+    // The list names the file itself, never another link to it.
+    this.#hardLinks.add(entry.path);
+    if (this.#hardLinks.has(entry.target!)) throw linkToNothing(entry);
     const from = this.#location(entry.target!);
     const to = this.#location(entry.path);
     try {
@@ -391,12 +395,14 @@ export class Extractor {
         const code = systemCode(error) ?? "";
         if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(code)) throw error;
         fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL);
+        if (this.#options.sameOwner) fs.chownSync(to, entry.uid ?? 0, entry.gid ?? 0);
+        fs.chmodSync(to, this.#mode(entry));
         fs.utimesSync(to, seconds(entry.mtime), seconds(entry.mtime));
         this.#warnings.push(`${printable(entry.path)}: copied, since it could not be linked`);
       }
     } catch (error) {
       if (["ENOENT", "ENOTDIR", "EISDIR"].includes(systemCode(error) ?? ""))
-        throw damaged(`The archive links ${printable(entry.path)} to something it does not hold.`);
+        throw linkToNothing(entry);
       throw cannotMake(entry.path, error);
     }
   }
@@ -466,6 +472,10 @@ function writeFully(fd: number, content: Uint8Array, position: number): void {
 
 function damaged(message: string): RestbackupError {
   return new RestbackupError("damaged", message);
+}
+
+export function linkToNothing({ path }: ContentsEntry): RestbackupError {
+  return damaged(`The archive links ${printable(path)} to something it does not hold.`);
 }
 
 function wrongContent(path: string): RestbackupError {

@@ -26,6 +26,8 @@ const TAIL = 256 * 2 ** 10;
 const SEGMENT_BATCH = 4 * 2 ** 20;
 /** Frames between two wanted ones are fetched along when they are no longer than this. */
 const MAX_GAP = 512 * 2 ** 10;
+/** Bytes of one frame of content: the most that one may hold, if it did not compress, and some. */
+const MAX_COMPRESSED = 65 * 2 ** 20;
 /** Frames being decompressed at once. */
 const PARALLEL = 3;
 
@@ -171,12 +173,16 @@ export class ArchiveReader {
     for (const run of this.#runs(ranges)) {
       const pieces = new Gatherer(this.#stream.read(run.start, run.end));
       let { first, tarStart } = run;
-      for (let position = run.start; position < run.end; first++) {
-        const { compressed, decompressed } = this.#table.frame(first);
-        const bytes = await pieces.take(compressed);
-        if (decompressed > 0) yield { offset: tarStart, compressed: bytes, decompressed };
-        tarStart += decompressed;
-        position += compressed;
+      try {
+        for (let position = run.start; position < run.end; first++) {
+          const { compressed, decompressed } = this.#table.frame(first);
+          const bytes = await pieces.take(compressed);
+          if (decompressed > 0) yield { offset: tarStart, compressed: bytes, decompressed };
+          tarStart += decompressed;
+          position += compressed;
+        }
+      } finally {
+        await pieces.close();
       }
     }
   }
@@ -254,6 +260,11 @@ class Gatherer {
     }
     return whole;
   }
+
+  /** Lets the source close its file or connection, whether or not it was read to its end. */
+  async close(): Promise<void> {
+    await this.#pieces.return?.();
+  }
 }
 
 /** Keeps the end of a source at hand, so that what stands there costs one request. */
@@ -274,6 +285,8 @@ function checkTable(table: SeekTable, tableStart: number): { decompressed: numbe
   let decompressed = 0;
   for (let i = 0; i < table.count; i++) {
     const frame = table.frame(i);
+    // Fetched into memory whole: no frame of content in this format is that long.
+    if (frame.decompressed > 0 && frame.compressed > MAX_COMPRESSED) throw contradiction();
     compressed += frame.compressed;
     decompressed += frame.decompressed;
   }

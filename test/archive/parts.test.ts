@@ -21,8 +21,9 @@ function write(name: string, content: string | Uint8Array): void {
 }
 
 /** A file as a source that counts what is asked of it. */
-function counting(file: string): { range: ByteRange; read: () => number } {
+function counting(file: string): { range: ByteRange; read: () => number; open: () => number } {
   let count = 0;
+  let reading = 0;
   const range: ByteRange = {
     size: fs.statSync(file).size,
     async *read(start, end) {
@@ -31,17 +32,22 @@ function counting(file: string): { range: ByteRange; read: () => number } {
       const fd = fs.openSync(file, "r");
       fs.readSync(fd, bytes, 0, bytes.length, start);
       fs.closeSync(fd);
-      yield bytes;
+      reading += 1;
+      try {
+        yield bytes;
+      } finally {
+        reading -= 1;
+      }
     },
   };
-  return { range, read: () => count };
+  return { range, read: () => count, open: () => reading };
 }
 
 test("one file of many is read with few bytes of the archive", async () => {
   for (let i = 0; i < 12; i++) write(`random-${String(i).padStart(2, "0")}`, randomBytes(2 ** 20));
   write("random-05x", "the one that is wanted");
   const { size, entry } = await world.backup({});
-  const { range, read } = counting(world.at("store", entry));
+  const { range, read, open } = counting(world.at("store", entry));
   const reader = await ArchiveReader.open(await openAge(range, world.key));
   fs.mkdirSync(world.at("part"));
   const { totals } = await extractArchive(reader, {
@@ -54,6 +60,7 @@ test("one file of many is read with few bytes of the archive", async () => {
   expect(size).toBeGreaterThan(12 * 2 ** 20);
   // A frame of 2 MiB and the end of the archive.
   expect(read()).toBeLessThan(3 * 2 ** 20);
+  expect(open()).toBe(0);
 });
 
 test("parts come with the folders above them, modes and times included", async () => {
