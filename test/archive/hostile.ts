@@ -33,7 +33,7 @@ export interface Lies {
   seekTable?: (table: Buffer) => Buffer;
 }
 
-export interface Framed {
+interface Framed {
   bytes: Buffer;
   /** What the seek table says of it. */
   compressed: number;

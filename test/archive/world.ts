@@ -67,7 +67,7 @@ export async function makeWorld(): Promise<World> {
 const REMARKS = /^tar: .*(hdrcharset|implausibly old time stamp|in the future).*\n/gm;
 
 /** Runs a bash line; rejects with what it said when it fails or complains. */
-export function shell(line: string, args: readonly string[]): Promise<string> {
+function shell(line: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn("bash", ["-c", line, "bash", ...args]);
     let out = "";

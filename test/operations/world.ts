@@ -26,7 +26,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-export function removeFolder(folder: string): void {
+function removeFolder(folder: string): void {
   for (const entry of [".", ...fs.readdirSync(folder, { recursive: true, encoding: "utf8" })]) {
     const path = join(folder, entry);
     if (fs.lstatSync(path).isDirectory()) fs.chmodSync(path, 0o700);

@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** Whether a program of this name is on the PATH. */
-export function hasProgram(name: string): boolean {
+function hasProgram(name: string): boolean {
   const endings = process.platform === "win32" ? [".exe", ".cmd", ".bat"] : [""];
   const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   return folders.some((folder) =>

@@ -12,12 +12,12 @@ export function below(root: Name, ...parts: readonly Name[]): Buffer {
 }
 
 /** Gives an entry (a link itself, not what it leads to) a time to the nanosecond: seconds as text. */
-export function setTime(file: Name, seconds: string): void {
+function setTime(file: Name, seconds: string): void {
   execFileSync("touch", ["-h", "-d", `@${seconds}`, "--", file.toString()]);
 }
 
 /** Writes a file that is holes but for the given pieces. */
-export function writeSparse(
+function writeSparse(
   file: Name,
   size: number,
   pieces: readonly { at: number; bytes: Uint8Array }[],

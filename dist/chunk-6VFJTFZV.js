@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a,b,c}from"./chunk-EHH7SKFY.js";import"./chunk-M6GGBRPC.js";import"./chunk-XCSBXZFE.js";import"./chunk-ELSDAPU6.js";import"./chunk-PY7BYCFT.js";import"./chunk-FJQMHUPB.js";import"./chunk-34HJNORX.js";import"./chunk-5A7Z3LCQ.js";import"./chunk-EHPIVLOK.js";import"./chunk-TVUCHH4R.js";import"./chunk-GQKLEZVH.js";import"./chunk-RVGHVEYW.js";import"./chunk-74D535FL.js";import"./chunk-DL65OX5T.js";export{a as restore,c as show,b as verify};
