@@ -47,7 +47,7 @@ test("one file of many is read with few bytes of the archive", async () => {
   for (let i = 0; i < 12; i++) write(`random-${String(i).padStart(2, "0")}`, randomBytes(2 ** 20));
   write("random-05x", "the one that is wanted");
   const { size, entry } = await world.backup({});
-  const { range, read, open } = counting(world.at("store", entry));
+  const { range, read } = counting(world.at("store", entry));
   const reader = await ArchiveReader.open(await openAge(range, world.key));
   fs.mkdirSync(world.at("part"));
   const { totals } = await extractArchive(reader, {
@@ -60,6 +60,16 @@ test("one file of many is read with few bytes of the archive", async () => {
   expect(size).toBeGreaterThan(12 * 2 ** 20);
   // A frame of 2 MiB and the end of the archive.
   expect(read()).toBeLessThan(3 * 2 ** 20);
+});
+
+test("what a part is read from is closed again", async () => {
+  // One small read, far from the end that is kept in memory.
+  write("first", Buffer.alloc(2 ** 22, "first"));
+  write("random", randomBytes(2 ** 22));
+  const { entry } = await world.backup({});
+  const { range, open } = counting(world.at("store", entry));
+  const reader = await ArchiveReader.open(await openAge(range, world.key));
+  await extractArchive(reader, { root: undefined, include: ["first"] });
   expect(open()).toBe(0);
 });
 
