@@ -79,7 +79,9 @@ export function commandLines(text: string): Shown[] {
   }));
   return [...shown, ...named].flatMap(({ line, whole }) => {
     const ours = /^\s*(?:[A-Z_]+=\S+ )*(?:restbackup(?! v1 )|npm start --)(?: (.*))?$/.exec(line);
-    return ours === null ? [] : [{ line: (ours[1] ?? "").trim(), whole }];
+    // Alone in a sentence it is the program's name.
+    const isCommand = ours !== null && (whole || ours[1] !== undefined);
+    return isCommand ? [{ line: (ours[1] ?? "").trim(), whole }] : [];
   });
 }
 
