@@ -228,7 +228,7 @@ const LIST = 0x184d2a52;
 
 describe("a long contents list", () => {
   let stream: Buffer;
-  const PER_SEGMENT = 20_000;
+  const PER_SEGMENT = 12_500;
   const SEGMENTS = 12;
   beforeAll(async () => {
     stream = await writtenStream(packed(SEGMENTS, PER_SEGMENT));
@@ -290,7 +290,8 @@ describe("a long contents list", () => {
       expect(String(hash).slice(0, 64)).toBe(tar.digest("hex"));
       const listed = String(execFileSync("zstd", ["-l", world.at("stream.zst")]));
       const skipped = framesOf(stream).filter(({ magic }) => magic !== ZSTD).length + 1;
-      expect(listed).toMatch(new RegExp(`\\n\\s*${SEGMENTS}\\s+${skipped}\\s`));
+      // It counts skipped frames among all.
+      expect(listed).toMatch(new RegExp(`\\n\\s*${SEGMENTS + skipped}\\s+${skipped}\\s`));
     },
   );
 });
