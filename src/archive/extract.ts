@@ -1,12 +1,12 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { type ErrorCode, RestbackupError } from "../errors.ts";
 import type { ContentsEntry } from "./contents.ts";
 import type { Segment } from "./contents-list.ts";
 import { type Extracted, type ExtractOptions, linkToNothing } from "./extractor.ts";
-import { WORKER_LIMITS, workerUrl } from "./pack.ts";
 import type { ArchiveReader, TarRange } from "./read-archive.ts";
 import { globMatcher } from "./selection.ts";
 import { paddedSize } from "./tar-header.ts";
+import { startWorker } from "./worker.ts";
 
 export type ExtractRequest =
   | {
@@ -206,10 +206,7 @@ class WriterThread {
 
   constructor(request: ExtractOptions, options: ExtractArchiveOptions) {
     this.#options = options;
-    this.#worker = new Worker(workerUrl("restore-worker"), {
-      workerData: request,
-      resourceLimits: WORKER_LIMITS,
-    });
+    this.#worker = startWorker("restore-worker", request);
     this.#worker.on("message", (reply: ExtractReply) => this.#answered(reply));
     this.#worker.on("error", (error) => this.#fail(error));
     this.#worker.on("exit", () => this.#fail(new Error("the writing worker stopped early")));

@@ -1,10 +1,10 @@
-import { Worker } from "node:worker_threads";
 import { type ErrorCode, RestbackupError } from "../errors.ts";
 import { free } from "../memory.ts";
 import type { ContentsWarning } from "./contents.ts";
 import { compressFrame, FRAME_SIZE } from "./frame.ts";
 import type { PackedSegment, PackTotals } from "./packer.ts";
 import type { Selection } from "./selection.ts";
+import { startWorker } from "./worker.ts";
 
 /** What the worker is started with. */
 export interface PackRequest {
@@ -33,9 +33,6 @@ export type Packed =
   | { readonly type: "warning"; readonly warning: ContentsWarning }
   | { readonly type: "done"; readonly totals: PackTotals };
 
-/** Young objects die young here; a larger nursery is only memory. */
-export const WORKER_LIMITS = { maxYoungGenerationSizeMb: 6 };
-
 /** Frame buffers in turn: one being read into, and as many as can be compressed meanwhile. */
 const BUFFERS = 5;
 
@@ -52,10 +49,7 @@ export async function* packTree(
   const state = new Int32Array(slots);
   const buffers = Array.from({ length: BUFFERS }, () => new SharedArrayBuffer(FRAME_SIZE));
   const request: PackRequest = { selection, buffers, slots };
-  const worker = new Worker(workerUrl("pack-worker"), {
-    workerData: request,
-    resourceLimits: WORKER_LIMITS,
-  });
+  const worker = startWorker("pack-worker", request);
 
   // Parts in order, each perhaps still being compressed.
   const queue: { readonly part: Promise<Packed>; readonly slot?: number }[] = [];
@@ -140,9 +134,4 @@ function release(state: Int32Array, slot: number): void {
   Atomics.store(state, slot, 0);
   Atomics.add(state, BUFFERS, 1);
   Atomics.notify(state, BUFFERS);
-}
-
-/** A worker's file beside this one: source when run from source, built when run from a build. */
-export function workerUrl(name: string): URL {
-  return new URL(`./${name}.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
 }
