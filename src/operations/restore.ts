@@ -90,7 +90,10 @@ async function restoreEntry(options: RestoreOptions): Promise<RestoreResult> {
 }
 
 export interface VerifyOptions extends ReadOptions {
-  /** Seconds; throws `stale` when the backup is older. Checked before anything is read. */
+  /**
+   * Seconds; throws `stale` when the backup is older: by the store's clock, before anything is
+   * read, and by its writer's, which the store cannot change.
+   */
   readonly maxAge?: number | undefined;
   /** The present, for `maxAge`; the clock's when absent. */
   readonly now?: Date | undefined;
@@ -109,13 +112,15 @@ export function verify(options: VerifyOptions): Promise<VerifyResult> {
 
 async function verifyEntry(options: VerifyOptions): Promise<VerifyResult> {
   const archive = await findEntry(options.store, options, { signal: options.signal });
-  checkAge(archive, options);
+  checkAge(archive, archive.createtime, options);
   const meter = new ProgressMeter(options.onProgress, { phase: "reading" });
   const opened = await openEntry({ ...options, entry: archive.entry }, (storedBytes) =>
     meter.add({ storedBytes }),
   );
   requireAuthentic(opened, options.allowUnauthenticated);
   const { reader, authenticity } = opened;
+  // The store may lie about when it took an archive in; when it was written is authenticated.
+  checkAge(archive, Date.parse(reader.index.created) / 1000, options);
   meter.enter("verifying");
   meter.set(goal(reader.index.totals));
   await extractArchive(reader, {
@@ -128,9 +133,14 @@ async function verifyEntry(options: VerifyOptions): Promise<VerifyResult> {
   return { archive, index: reader.index, authenticity };
 }
 
-function checkAge(archive: ArchiveEntry, { entry, at, maxAge, now }: VerifyOptions): void {
+/** @param made Unix seconds. */
+function checkAge(
+  archive: ArchiveEntry,
+  made: number,
+  { entry, at, maxAge, now }: VerifyOptions,
+): void {
   if (maxAge === undefined) return;
-  const age = (now ?? new Date()).getTime() / 1000 - archive.createtime;
+  const age = (now ?? new Date()).getTime() / 1000 - made;
   if (age <= maxAge) return;
   const newest = entry === undefined && at === undefined;
   const which = newest ? "The newest backup" : "The backup that was asked for";

@@ -118,8 +118,20 @@ describe("verify", () => {
     expect(asked.message).not.toMatch(/newest/);
     expect(read).toEqual([]);
 
-    expect((await verify({ ...common, now: after(3600) })).archive.entry).toBe(entry);
+    expect((await verify({ ...common, now: after(3590) })).archive.entry).toBe(entry);
     expect(read).not.toEqual([]);
+  });
+
+  it("tells an old backup that the store passes off as new", async () => {
+    const world = await newWorld();
+    const { createtime } = await backup(request(world));
+    const later = createtime + 90_000;
+    const lying = new StoreBetween(world.store);
+    lying.shows = (entry) => ({ ...entry, createtime: later });
+    const now = new Date(later * 1000);
+    const stale = await refusalOf(verify({ store: lying, key: world.key, maxAge: 3600, now }));
+    expect(stale.code).toBe("stale");
+    await verify({ store: lying, key: world.key, maxAge: 91_000, now });
   });
 
   it("reads all of an archive with hard links, and writes nothing", async () => {
