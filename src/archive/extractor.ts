@@ -27,7 +27,9 @@ export interface Extracted {
 const ZEROS = Buffer.alloc(64 * 2 ** 10);
 /** Granularity at which holes are made again. */
 const HOLE = 4096;
-const SET_ID = 0o6000;
+const SET_UID = 0o4000;
+const SET_GID = 0o2000;
+const SET_ID = SET_UID | SET_GID;
 
 /** A file whose content is coming in. */
 interface OpenFile {
@@ -47,7 +49,6 @@ interface OpenFile {
 export class Extractor {
   readonly #options: ExtractOptions;
   readonly #umask: number;
-  readonly #euid: number | undefined;
   readonly #queue: ContentsEntry[] = [];
   #queueAt = 0;
   /** Next byte of the tar stream, when it comes whole. */
@@ -74,7 +75,6 @@ export class Extractor {
   constructor(options: ExtractOptions) {
     this.#options = options;
     this.#umask = process.umask();
-    this.#euid = process.geteuid?.();
   }
 
   get files(): number {
@@ -337,7 +337,7 @@ export class Extractor {
 
   #finishFile(fd: number, entry: ContentsEntry): void {
     try {
-      const mode = this.#mode(entry);
+      const mode = this.#mode(entry, () => fs.fstatSync(fd));
       const made = (entry.mode & 0o777) | 0o200;
       if (this.#options.sameOwner) fs.fchownSync(fd, entry.uid ?? 0, entry.gid ?? 0);
       if (this.#options.sameOwner || (made & ~this.#umask) !== mode) fs.fchmodSync(fd, mode);
@@ -348,14 +348,19 @@ export class Extractor {
     }
   }
 
-  /** Set-id bits come back only with the owner they were given to. */
-  #mode(entry: ContentsEntry): number {
-    const sameOwner = this.#options.sameOwner || (entry.uid ?? 0) === this.#euid;
-    if ((entry.mode & SET_ID) === 0 || entry.type === "directory" || sameOwner) return entry.mode;
-    this.#warnings.push(
-      `${printable(entry.path)}: set-user-id and set-group-id bits left out, for its owner is another`,
-    );
-    return entry.mode & ~SET_ID;
+  /** Set-id bits come back only with the owner, and the group, they were given to. */
+  #mode(entry: ContentsEntry, made: () => fs.Stats): number {
+    if ((entry.mode & SET_ID) === 0 || this.#options.sameOwner) return entry.mode;
+    const { uid, gid } = made();
+    const sameOwner = (entry.uid ?? 0) === uid;
+    const kept = (sameOwner ? SET_UID : 0) | (sameOwner && (entry.gid ?? 0) === gid ? SET_GID : 0);
+    const mode = entry.mode & (0o1777 | kept);
+    if (mode !== entry.mode) {
+      this.#warnings.push(
+        `${printable(entry.path)}: set-user-id and set-group-id bits left out, for its owner or group is another`,
+      );
+    }
+    return mode;
   }
 
   #makeFolder(entry: ContentsEntry): void {
@@ -396,7 +401,10 @@ export class Extractor {
         if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(code)) throw error;
         fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL);
         if (this.#options.sameOwner) fs.chownSync(to, entry.uid ?? 0, entry.gid ?? 0);
-        fs.chmodSync(to, this.#mode(entry));
+        fs.chmodSync(
+          to,
+          this.#mode(entry, () => fs.statSync(to)),
+        );
         fs.utimesSync(to, seconds(entry.mtime), seconds(entry.mtime));
         this.#warnings.push(`${printable(entry.path)}: copied, since it could not be linked`);
       }
