@@ -1,124 +1,317 @@
 import { createHash, createHmac, createPublicKey, hkdfSync, verify } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { zstdDecompressSync } from "node:zlib";
-import { bech32 } from "@scure/base";
 import { Decrypter } from "age-encryption";
+import { Parser } from "tar";
+import { decodeBech32 } from "./bech32.ts";
+import { bytesOf, headerOf, type Line, padded } from "./independent-tar.ts";
 
 /**
  * A reader of docs/format.md, version 1, that shares nothing with the product: written from the
- * document, so that the document is known to suffice. Holds everything in memory.
+ * document, so that the document is known to suffice. Holds everything in memory. The steps are
+ * those of the section "Reading".
  */
 
-export interface Read {
-  readonly index: Record<string, unknown> & { readonly archive: string; readonly tarSize: number };
-  readonly entries: readonly Record<string, unknown>[];
-  readonly proof: "hmac" | "signature" | "none";
-  readonly tar: Buffer;
+export interface ReaderKey {
+  readonly identity?: string;
+  readonly passphrase?: string;
+  /** The one signer that is trusted. */
+  readonly signer?: string;
 }
 
-interface FileFields {
-  readonly type: string;
+export interface Index {
+  readonly format: 1;
+  readonly archive: string;
+  readonly totals: { files: number; directories: number; links: number; bytes: number };
+  readonly tarSize: number;
+  readonly segments: readonly Segment[];
+}
+
+interface Segment {
   readonly offset: number;
   readonly size: number;
+  readonly length: number;
+  readonly entries: number;
+  readonly start: number;
+  readonly first: string;
   readonly sha256: string;
 }
 
+export interface Read {
+  readonly index: Index;
+  readonly entries: readonly Line[];
+  readonly proof: "hmac" | "signature" | "none";
+  /** What the `tar` package finds in the tar: SHA-256 of each file's content, by its path. */
+  readonly digests: ReadonlyMap<string, string>;
+}
+
+/**
+ * @param entry the entry name the archive was found under
+ * @param stored the archive, its volumes one after the other
+ */
 export async function readArchive(
-  files: readonly string[],
-  key: { readonly identity?: string; readonly passphrase?: string; readonly signer?: string },
+  entry: string,
+  stored: Uint8Array,
+  key: ReaderKey,
 ): Promise<Read> {
+  // 1: the age package verifies every chunk, the last one as the last.
   const decrypter = new Decrypter();
   if (key.identity !== undefined) decrypter.addIdentity(key.identity);
   if (key.passphrase !== undefined) decrypter.addPassphrase(key.passphrase);
-  const stored = Buffer.concat(files.map((file) => readFileSync(file)));
   const stream = Buffer.from(await decrypter.decrypt(stored));
 
-  // "Seek table"
+  const { frames, end } = readSeekTable(stream); // 2
+  const { start, indexBytes, indexStart, authentication } = readContentsFrame(stream, frames, end);
+  const index = JSON.parse(indexBytes.toString()) as Index; // 3
+  refuseUnless(index.format === 1, "of another format");
+  const tarSize = frames.reduce((sum, { decompressed }) => sum + decompressed, 0);
+  refuseUnless(index.tarSize === tarSize, "of another tar size");
+  for (const { offset, size } of index.segments) {
+    refuseUnless(offset + size <= start + indexStart, "with a segment that lies elsewhere");
+  }
+  refuseUnless(index.archive === entry, "of another name"); // 4
+  const proof = proofOf(authentication, indexBytes, key); // 5
+  const entries = readEntries(stream, index.segments); // 6
+  checkOrder(entries);
+  const tar = Buffer.concat(frames.map((frame) => readFrame(stream, frame))); // 7
+  const starts = checkTar(tar, entries);
+  for (const [at, segment] of placedSegments(index.segments)) {
+    refuseUnless(segment.start === starts[at], "with a segment of another start");
+  }
+  checkTotals(entries, index.totals); // 8
+  return { index, entries, proof, digests: await digestsByTar(tar) };
+}
+
+function refuseUnless(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Error(`an archive ${what}`);
+}
+
+interface Frame {
+  readonly at: number;
+  readonly compressed: number;
+  readonly decompressed: number;
+}
+
+// "Seek table"
+function readSeekTable(stream: Buffer): { frames: Frame[]; end: number } {
+  refuseUnless(stream.readUInt32LE(stream.length - 4) === 0x8f92eab1, "without seek table");
+  refuseUnless(stream[stream.length - 5] === 0, "with checksums");
   const count = stream.readUInt32LE(stream.length - 9);
-  if (stream.readUInt32LE(stream.length - 4) !== 0x8f92eab1) throw new Error("no seek table");
-  const tableSize = 8 + 8 * count + 9;
-  const table = stream.subarray(stream.length - tableSize);
-  if (table.readUInt32LE(0) !== 0x184d2a5e) throw new Error("no skippable frame");
-  if (table.readUInt32LE(4) !== tableSize - 8) throw new Error("wrong length");
-  const parts: Buffer[] = [];
-  let position = 0;
-  let last = 0;
+  const end = stream.length - (8 + 8 * count + 9);
+  refuseUnless(stream.readUInt32LE(end) === 0x184d2a5e, "whose seek table is no frame");
+  refuseUnless(stream.readUInt32LE(end + 4) === 8 * count + 9, "whose seek table is cut");
+  const frames: Frame[] = [];
+  let at = 0;
   for (let i = 0; i < count; i++) {
-    const compressed = table.readUInt32LE(8 + 8 * i);
-    const decompressed = table.readUInt32LE(12 + 8 * i);
-    if (decompressed > 0) {
-      const content = zstdDecompressSync(stream.subarray(position, position + compressed));
-      if (content.length !== decompressed) throw new Error("frame of another size");
-      parts.push(content);
-    }
-    last = position;
-    position += compressed;
+    const compressed = stream.readUInt32LE(end + 8 + 8 * i);
+    const decompressed = stream.readUInt32LE(end + 12 + 8 * i);
+    frames.push({ at, compressed, decompressed });
+    at += compressed;
   }
-  if (position !== stream.length - tableSize) throw new Error("the seek table does not add up");
-  const tar = Buffer.concat(parts);
+  refuseUnless(at === end, "whose seek table does not add up");
+  return { frames, end };
+}
 
-  // "Contents list"
-  const contents = stream.subarray(last, position);
-  if (contents.readUInt32LE(0) !== 0x184d2a52) throw new Error("no contents list");
-  if (contents.readUInt32LE(4) !== contents.length - 8) throw new Error("wrong length");
-  if (contents.toString("latin1", contents.length - 8) !== "RESTBKUP") throw new Error("no footer");
-  const indexLength = contents.readUInt32LE(contents.length - 16);
-  const proofLength = contents.readUInt32LE(contents.length - 12);
-  const proofStart = contents.length - 16 - proofLength;
-  const indexBytes = contents.subarray(proofStart - indexLength, proofStart);
-  const index = JSON.parse(indexBytes.toString());
-  if (index.format !== 1 || index.tarSize !== tar.length) throw new Error("not this format");
+// "Contents list"
+function readContentsFrame(stream: Buffer, frames: readonly Frame[], end: number) {
+  const { at: start, decompressed } = frames.at(-1)!;
+  const frame = stream.subarray(start, end);
+  refuseUnless(decompressed === 0 && isContentsFrame(frame), "without contents frame");
+  refuseUnless(frame.toString("latin1", frame.length - 8) === "RESTBKUP", "without footer");
+  const proofStart = frame.length - 16 - frame.readUInt32LE(frame.length - 12);
+  const indexStart = proofStart - frame.readUInt32LE(frame.length - 16);
+  refuseUnless(indexStart >= 8, "whose footer claims too much");
+  return {
+    start,
+    indexStart,
+    indexBytes: frame.subarray(indexStart, proofStart),
+    authentication: JSON.parse(frame.toString("utf8", proofStart, frame.length - 16)),
+  };
+}
 
-  const entries: Record<string, unknown>[] = [];
-  for (const { offset, size, length, sha256, entries: number } of index.segments) {
+function isContentsFrame(frame: Buffer): boolean {
+  return frame.readUInt32LE(0) === 0x184d2a52 && frame.readUInt32LE(4) === frame.length - 8;
+}
+
+// "zstd frames"
+function readFrame(stream: Buffer, { at, compressed, decompressed }: Frame): Buffer {
+  const frame = stream.subarray(at, at + compressed);
+  if (decompressed > 0) return decompressOne(frame, decompressed);
+  refuseUnless(isContentsFrame(frame), "with an empty frame that is no contents frame");
+  return Buffer.alloc(0);
+}
+
+function decompressOne(frame: Buffer, size: number): Buffer {
+  refuseUnless(size <= 64 * 2 ** 20, "with too big a frame");
+  refuseUnless(frameEnd(frame) === frame.length, "with something behind a frame");
+  const content = zstdDecompressSync(frame, { maxOutputLength: size + 1 });
+  refuseUnless(content.length === size, "with a frame of another size");
+  return content;
+}
+
+/** Where a frame ends by its headers (RFC 8878, 3.1.1), as the decompressor does not say. */
+function frameEnd(frame: Buffer): number {
+  const descriptor = frame[4]!;
+  const single = (descriptor & 0x20) !== 0;
+  const sizeField = [single ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
+  let at = 5 + (single ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]! + sizeField;
+  let header = 0;
+  do {
+    header = frame.readUIntLE(at, 3);
+    const isRepeatedByte = ((header >> 1) & 3) === 1;
+    at += 3 + (isRepeatedByte ? 1 : header >> 3);
+  } while ((header & 1) === 0);
+  return at + (descriptor & 4);
+}
+
+// "Entries"
+function readEntries(stream: Buffer, segments: readonly Segment[]): Line[] {
+  const all: Line[] = [];
+  for (const { offset, size, length, sha256, entries, first } of segments) {
     const frame = stream.subarray(offset, offset + size);
-    if (sha256Of(frame) !== sha256) throw new Error("segment of another digest");
-    const lines = zstdDecompressSync(frame);
-    if (lines.length !== length) throw new Error("segment of another length");
-    const parsed = lines
-      .toString()
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line));
-    if (parsed.length !== number) throw new Error("segment with other entries");
-    entries.push(...parsed);
+    refuseUnless(sha256Of(frame) === sha256, "with a segment of another digest");
+    const text = decompressOne(frame, length).toString();
+    refuseUnless(text.endsWith("\n"), "with a line that does not end");
+    const lines = text.slice(0, -1).split("\n").map(parseLine);
+    refuseUnless(lines.length === entries, "with a segment of other length");
+    refuseUnless(lines[0]?.path === first, "with a segment of other beginning");
+    all.push(...lines);
   }
-  for (const { type, offset, size, sha256 } of entries as unknown as FileFields[]) {
-    if (type === "file" && sha256Of(tar.subarray(offset, offset + size)) !== sha256) {
-      throw new Error("file of another digest");
+  return all;
+}
+
+function parseLine(text: string): Line {
+  const line = JSON.parse(text) as Line;
+  checkPath(line.path);
+  if (line.type === "hardlink") checkPath(line.target);
+  const isTime = /^-?\d{1,13}(\.\d{1,9})?$/.test(line.mtime);
+  refuseUnless(isTime && line.mode >= 0 && line.mode <= 0o7777, "with a malformed entry");
+  return line;
+}
+
+// "Paths"
+function checkPath(path: unknown): void {
+  refuseUnless(typeof path === "string" && !path.includes("\0"), "with a malformed path");
+  const parts = path === "." ? [] : path.split("/");
+  refuseUnless(!parts.some((part) => ["", ".", ".."].includes(part)), "with a path that leads out");
+}
+
+// "Order"
+function checkOrder(entries: readonly Line[]): void {
+  const last = new Map([["", ""]]);
+  const files = new Set<string>();
+  for (const [index, { path, type, target }] of entries.entries()) {
+    if (path === ".") {
+      refuseUnless(index === 0 && type === "directory", "with a root elsewhere");
+      continue;
     }
+    const [, parent = "", name = ""] = /^(?:(.*)\/)?([^/]*)$/s.exec(path)!;
+    const before = last.get(parent);
+    refuseUnless(before !== undefined && name > before, "that is not in order");
+    last.set(parent, name);
+    if (type === "directory") last.set(path, "");
+    if (type === "file") files.add(path);
+    if (type === "hardlink") refuseUnless(files.has(target!), "with a link to nothing");
   }
-  const authentication = JSON.parse(contents.toString("utf8", proofStart, contents.length - 16));
-  return { index, entries, proof: proofOf(authentication, indexBytes, key), tar };
+}
+
+/** "Tar": it is what the entries give, byte for byte. Returns where each entry begins. */
+function checkTar(tar: Buffer, entries: readonly Line[]): number[] {
+  const starts: number[] = [];
+  let at = 0;
+  const expect = (bytes: Buffer): void => {
+    refuseUnless(tar.subarray(at, at + bytes.length).equals(bytes), "whose tar says otherwise");
+    at += bytes.length;
+  };
+  for (const line of entries) {
+    starts.push(at);
+    expect(headerOf(line));
+    if (line.type !== "file") continue;
+    const size = line.size!;
+    refuseUnless(line.offset === at, "with a file elsewhere");
+    const content = tar.subarray(at, at + size);
+    refuseUnless(sha256Of(content) === line.sha256, "with a file of another digest");
+    at += size;
+    expect(Buffer.alloc(padded(size) - size));
+  }
+  expect(Buffer.alloc(1024));
+  refuseUnless(at === tar.length, "whose tar goes on");
+  return starts;
+}
+
+/** Each segment with the number of its first entry. */
+function placedSegments(segments: readonly Segment[]): [number, Segment][] {
+  let at = 0;
+  return segments.map((segment) => {
+    at += segment.entries;
+    return [at - segment.entries, segment];
+  });
+}
+
+function checkTotals(entries: readonly Line[], totals: Index["totals"]): void {
+  const count = (...types: string[]) => entries.filter(({ type }) => types.includes(type)).length;
+  const bytes = entries.reduce((sum, { size = 0 }) => sum + size, 0);
+  refuseUnless(
+    totals.files === count("file") &&
+      totals.directories === count("directory") &&
+      totals.links === count("symlink", "hardlink") &&
+      totals.bytes === bytes,
+    "whose totals do not add up",
+  );
 }
 
 // "Authentication"
 function proofOf(
   authentication: { hmac?: string; signature?: { signer: string; value: string } },
   index: Buffer,
-  key: { readonly identity?: string; readonly passphrase?: string; readonly signer?: string },
+  key: ReaderKey,
 ): Read["proof"] {
-  const digest = createHash("sha256").update(index).digest();
-  const message = Buffer.concat([Buffer.from("restbackup v1 contents\0"), digest]);
-  if (authentication.hmac !== undefined) {
-    const secret =
-      key.identity === undefined
-        ? Buffer.from(key.passphrase!)
-        : bech32.decodeToBytes(key.identity).bytes;
-    const derived = hkdfSync("sha256", secret, "", "restbackup v1 contents hmac", 32);
-    const hmac = createHmac("sha256", Buffer.from(derived)).update(message).digest("hex");
-    if (hmac === authentication.hmac) return "hmac";
-  }
+  const message = messageOf(index);
+  if (authentication.hmac === hmacOf(message, secretOf(key))) return "hmac";
   const { signature } = authentication;
-  if (signature !== undefined && signature.signer === key.signer) {
-    const { bytes, prefix } = bech32.decodeToBytes(signature.signer);
-    const x = Buffer.from(bytes).toString("base64url");
-    const publicKey = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
-    const value = Buffer.from(signature.value, "base64");
-    if (prefix === "restbackup-signer" && verify(null, message, publicKey, value))
-      return "signature";
-  }
-  return "none";
+  if (signature === undefined || signature.signer !== key.signer) return "none";
+  const { bytes, prefix } = decodeBech32(signature.signer);
+  const jwk = { kty: "OKP", crv: "Ed25519", x: bytes.toString("base64url") };
+  const publicKey = createPublicKey({ key: jwk, format: "jwk" });
+  const value = Buffer.from(signature.value, "base64");
+  const isSigned = prefix === "restbackup-signer" && verify(null, message, publicKey, value);
+  return isSigned ? "signature" : "none";
+}
+
+export function messageOf(index: Buffer): Buffer {
+  const digest = createHash("sha256").update(index).digest();
+  return Buffer.concat([Buffer.from("restbackup v1 contents\0"), digest]);
+}
+
+export function hmacOf(message: Buffer, secret: Buffer): string {
+  const derived = hkdfSync("sha256", secret, "", "restbackup v1 contents hmac", 32);
+  return createHmac("sha256", Buffer.from(derived)).update(message).digest("hex");
+}
+
+export function secretOf({ identity, passphrase }: ReaderKey): Buffer {
+  return identity === undefined ? Buffer.from(passphrase!) : decodeBech32(identity).bytes;
+}
+
+/** A tar reader by others, for a second opinion. It knows names in UTF-8 only. */
+async function digestsByTar(tar: Buffer): Promise<Map<string, string>> {
+  const digests = new Map<string, string>();
+  const parser = new Parser({ strict: true });
+  parser.on("entry", (entry) => {
+    const hash = createHash("sha256");
+    entry.on("data", (piece: Buffer) => hash.update(piece));
+    entry.on("end", () => {
+      if (entry.type === "File") digests.set(entry.path, hash.digest("hex"));
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    parser.on("end", resolve).on("error", reject);
+    parser.end(tar);
+  });
+  return digests;
+}
+
+/** A path as that reader gives it. */
+export function pathInTar(path: string): string {
+  return bytesOf(path).toString();
 }
 
 function sha256Of(bytes: Uint8Array): string {

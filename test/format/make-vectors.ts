@@ -10,7 +10,8 @@ import { show } from "../../src/operations/restore.ts";
 import { openStore } from "../../src/stores/open.ts";
 
 /**
- * Makes the committed vectors anew; run by hand on Linux when the format gets a new version:
+ * Makes the committed vectors anew; run by hand on Linux, as root for the owners, when the format
+ * gets a new version:
  *
  *     node test/format/make-vectors.ts
  *
@@ -18,24 +19,40 @@ import { openStore } from "../../src/stores/open.ts";
  */
 const folder = fileURLToPath(new URL("../vectors/archive/", import.meta.url));
 const work = fs.mkdtempSync(join(tmpdir(), "restbackup-vectors-"));
-const tree = join(work, "tree");
-fs.mkdirSync(join(tree, "folder", "empty"), { recursive: true });
-fs.writeFileSync(join(tree, "empty"), "");
-fs.writeFileSync(join(tree, "folder", "text"), "hello\n".repeat(200), { mode: 0o640 });
-fs.writeFileSync(join(tree, "folder", "program"), "#!/bin/sh\n", { mode: 0o755 });
-fs.writeFileSync(join(tree, "n\u00e4me"), "unicode\n");
-fs.writeFileSync(Buffer.concat([Buffer.from(`${tree}/latin-`), Buffer.of(0xe9)]), "not UTF-8\n");
-fs.writeFileSync(join(tree, "long".repeat(40)), "long name\n");
-fs.symlinkSync("folder/text", join(tree, "link"));
-fs.symlinkSync("nowhere", join(tree, "dangling"));
-fs.linkSync(join(tree, "folder", "program"), join(tree, "hard link"));
-fs.writeFileSync(join(tree, "sparse"), "");
-fs.truncateSync(join(tree, "sparse"), 300_000);
-fs.utimesSync(join(tree, "folder", "text"), 1_700_000_000.25, 1_700_000_000.25);
-fs.utimesSync(join(tree, "empty"), 1_700_000_000, 1_700_000_000);
-const noise = join(work, "noise");
-fs.mkdirSync(noise);
-fs.writeFileSync(join(noise, "random"), randomBytes(1_100_000));
+makeTree(join(work, "tree"));
+fs.mkdirSync(join(work, "noise"));
+fs.writeFileSync(join(work, "noise", "random"), randomBytes(1_100_000));
+
+/** Something of everything that a tree can hold and a header can say. */
+function makeTree(tree: string): void {
+  fs.mkdirSync(join(tree, "folder", "empty"), { recursive: true });
+  fs.writeFileSync(join(tree, "empty"), "");
+  fs.writeFileSync(join(tree, "folder", "text"), "hello\n".repeat(200));
+  fs.writeFileSync(join(tree, "folder", "program"), "#!/bin/sh\n");
+  fs.writeFileSync(join(tree, "n\u00e4me"), "unicode\n");
+  const latin = Buffer.concat([Buffer.from(`${tree}/latin-`), Buffer.of(0xe9)]);
+  fs.writeFileSync(latin, "not UTF-8\n");
+  fs.writeFileSync(join(tree, "x".repeat(100)), "as long as the field\n");
+  fs.writeFileSync(join(tree, "long".repeat(40)), "long name\n");
+  fs.mkdirSync(join(tree, "d".repeat(100)));
+  fs.writeFileSync(join(tree, "line\nbreak"), "control character\n");
+  fs.symlinkSync("folder/text", join(tree, "link"));
+  fs.symlinkSync("nowhere", join(tree, "dangling"));
+  fs.symlinkSync(Buffer.of(0x66, 0xfc, 0x72), join(tree, "link to latin"));
+  fs.symlinkSync("../".repeat(40), join(tree, "link far out"));
+  fs.linkSync(join(tree, "folder", "program"), join(tree, "hard link"));
+  fs.writeFileSync(join(tree, "sparse"), "");
+  fs.truncateSync(join(tree, "sparse"), 300_000);
+  fs.writeFileSync(join(tree, "old"), "before 1970\n");
+  fs.writeFileSync(join(tree, "owned"), "by another\n");
+  fs.chownSync(join(tree, "owned"), 1000, 3_000_000);
+  fs.chmodSync(join(tree, "owned"), 0o4755);
+  fs.chmodSync(join(tree, "folder", "text"), 0o640);
+  fs.chmodSync(join(tree, "folder", "program"), 0o755);
+  fs.utimesSync(join(tree, "folder", "text"), 1_700_000_000.25, 1_700_000_000.25);
+  fs.utimesSync(join(tree, "empty"), 1_700_000_000, 1_700_000_000);
+  fs.utimesSync(join(tree, "old"), "-1.5", "-1.5");
+}
 
 fs.rmSync(folder, { recursive: true, force: true });
 const store = await openStore(pathToFileURL(join(work, "store")).href, { create: true });
@@ -80,7 +97,7 @@ const cases = [
     write: { key: await parseKey(classic.identity), volumeSize: 2 ** 20 },
     read: { identity: classic.identity },
     proof: "hmac",
-    source: noise,
+    source: "noise",
   },
 ];
 const manifest = [];
@@ -88,24 +105,26 @@ for (const { name, write, read, proof, source } of cases) {
   const { entry, objects } = await backup({
     store,
     name,
-    paths: [source ?? tree],
-    cwd: "/",
+    paths: [source ?? "tree"],
+    cwd: work,
     ...write,
   });
   const key = await parseKey(read.identity ?? read.passphrase!);
   const { index, entries } = await show({ store, key, entry });
+  fs.mkdirSync(folder, { recursive: true });
   for (const object of objects) {
-    fs.mkdirSync(folder, { recursive: true });
     fs.copyFileSync(join(work, "store", object.name), join(folder, object.name));
+    fs.chmodSync(join(folder, object.name), 0o644);
   }
+  // Where the segments lie is not for a reader's user.
+  const { segments: _, ...facts } = index as typeof index & { segments?: unknown };
   manifest.push({
     name,
     entry,
     files: objects.map((object) => object.name),
     read,
     proof,
-    totals: index.totals,
-    tarSize: index.tarSize,
+    index: facts,
     entries: await Array.fromAsync(entries),
   });
 }
