@@ -1,4 +1,4 @@
-import { createHash, type Hash, hash } from "node:crypto";
+import { createHash, type Hash, hash, randomUUID } from "node:crypto";
 import fs from "node:fs";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
@@ -48,7 +48,8 @@ interface OpenFile {
  */
 export class Extractor {
   readonly #options: ExtractOptions;
-  readonly #umask: number;
+  /** Permission bits that new files do not get here; looked up when first needed. */
+  #withheld: number | undefined;
   readonly #queue: ContentsEntry[] = [];
   #queueAt = 0;
   /** Next byte of the tar stream, when it comes whole. */
@@ -74,7 +75,6 @@ export class Extractor {
 
   constructor(options: ExtractOptions) {
     this.#options = options;
-    this.#umask = process.umask();
   }
 
   get files(): number {
@@ -340,12 +340,18 @@ export class Extractor {
       const mode = this.#mode(entry, () => fs.fstatSync(fd));
       const made = (entry.mode & 0o777) | 0o200;
       if (this.#options.sameOwner) fs.fchownSync(fd, entry.uid ?? 0, entry.gid ?? 0);
-      if (this.#options.sameOwner || (made & ~this.#umask) !== mode) fs.fchmodSync(fd, mode);
+      if (this.#options.sameOwner || (made & ~this.#withheldBits()) !== mode)
+        fs.fchmodSync(fd, mode);
       const time = seconds(entry.mtime);
       fs.futimesSync(fd, time, time);
     } catch (error) {
       throw cannotMake(entry.path, error);
     }
+  }
+
+  #withheldBits(): number {
+    this.#withheld ??= withheldBits(this.#options.root!);
+    return this.#withheld;
   }
 
   /** Set-id bits come back only with the owner, and the group, they were given to. */
@@ -445,6 +451,18 @@ export class Extractor {
     } catch (error) {
       throw cannotMake(entry.path, error);
     }
+  }
+}
+
+/** Found by trying, since a default ACL of the folder counts in place of the umask. */
+function withheldBits(folder: string): number {
+  const probe = `${folder}/.probe-${randomUUID()}`;
+  const fd = fs.openSync(probe, "wx", 0o777);
+  try {
+    return ~fs.fstatSync(fd).mode & 0o777;
+  } finally {
+    fs.closeSync(fd);
+    fs.unlinkSync(probe);
   }
 }
 
