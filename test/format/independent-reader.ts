@@ -18,7 +18,7 @@ export interface ReaderKey {
   readonly signer?: string;
 }
 
-export interface Index {
+interface Index {
   readonly format: 1;
   readonly archive: string;
   readonly totals: { files: number; directories: number; links: number; bytes: number };
