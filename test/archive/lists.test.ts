@@ -30,7 +30,7 @@ async function store(entries: readonly Stated[], lies: Lies = {}): Promise<void>
   fs.writeFileSync(world.at("store", ENTRY), await forge(ENTRY, world.key, entries, lies));
 }
 
-/** Refused as damaged by a restore of all and of a part, leaving nothing; by verify too. */
+/** Refused as damaged by a restore of all and of a part, leaving nothing. */
 async function refused(parts: readonly string[] = ["**"]): Promise<void> {
   const to = world.at("into", "target");
   for (const options of [{ to }, { to, include: parts }]) {
@@ -40,7 +40,6 @@ async function refused(parts: readonly string[] = ["**"]): Promise<void> {
     });
     expect(fs.existsSync(world.at("into"))).toBe(false);
   }
-  await expect(world.verify()).rejects.toMatchObject({ code: "damaged" });
 }
 
 /** JSON nested deeper than a call stack. */
@@ -97,7 +96,7 @@ describe("a contents list is refused that states", () => {
       { path: "c", type: "hardlink", target: "b" },
     ]);
     await refused(["c"]);
-    await refused(["b", "c"]);
+    await expect(world.verify()).rejects.toMatchObject({ code: "damaged" });
   });
 
   test.each(["absent", "folder", "link"])("a link to what is no file: %s", async (target) => {
@@ -108,7 +107,7 @@ describe("a contents list is refused that states", () => {
       { path: "z", type: "hardlink", target },
     ]);
     await refused(["z"]);
-    await refused(["**"]);
+    await expect(world.verify()).rejects.toMatchObject({ code: "damaged" });
   });
 });
 
@@ -156,7 +155,7 @@ async function* packed(segmentCount: number, perSegment: number): AsyncGenerator
     const start = position;
     const entries = Array.from({ length: perSegment }, (_, index): ContentsEntry => {
       const order = String(segment * perSegment + index).padStart(9, "0");
-      const path = `${order}${randomBytes(120).toString("base64url")}`;
+      const path = `${order}${randomBytes(2250).toString("base64url")}`;
       const base = { path, type: "file", mode: 0o600, mtime: "0", size: 0 } as const;
       const sha256 = createHash("sha256").digest("hex");
       position += tarHeader(base).length;
@@ -228,7 +227,7 @@ const LIST = 0x184d2a52;
 
 describe("a long contents list", () => {
   let stream: Buffer;
-  const PER_SEGMENT = 12_500;
+  const PER_SEGMENT = 800;
   const SEGMENTS = 12;
   beforeAll(async () => {
     stream = await writtenStream(packed(SEGMENTS, PER_SEGMENT));

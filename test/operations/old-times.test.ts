@@ -6,8 +6,8 @@ import { backup } from "../../src/operations/backup.ts";
 import { restore } from "../../src/operations/restore.ts";
 import { newWorld, writeTree } from "./world.ts";
 
-/** Before 1970, before 1901 (32 bits), after 2038 and after 2242 (what a plain tar header holds). */
-const TIMES = ["-0.5", "-1.25", "-3000000000.125", "2200000000.5", "8600000000.75"];
+/** Before 1970, before 1901 (32 bits), and after 2242 (what a plain tar header holds). */
+const TIMES = ["-1.25", "-3000000000.125", "8600000000.75"];
 
 function touch(path: string, seconds: string): void {
   execFileSync("touch", ["-h", "-d", `@${seconds}`, "--", path]);
