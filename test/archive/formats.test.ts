@@ -1,13 +1,9 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { spawnSync } from "node:child_process";
 import fc from "fast-check";
-import { Header, Pax } from "tar";
 import { describe, expect, test } from "vitest";
-import type { ContentsEntry } from "../../src/archive/contents.ts";
-import { compressFrame, decompressFrame, FRAME_SIZE } from "../../src/archive/frame.ts";
 import { decimalSeconds } from "../../src/archive/packer.ts";
 import { isPathString, pathFromBytes, pathToBytes } from "../../src/archive/path-bytes.ts";
-import { BLOCK, TRAILER, tarHeader } from "../../src/archive/tar-header.ts";
+import { TRAILER, tarHeader } from "../../src/archive/tar-header.ts";
 import { requireProgram } from "../support/programs.ts";
 
 /** Bytes that are often, but not always, UTF-8. */
@@ -75,66 +71,6 @@ describe("a path", () => {
   });
 });
 
-const textPath = fc
-  .array(
-    fc
-      .string({ unit: "grapheme", minLength: 1, maxLength: 60 })
-      .filter((part) => !/[\0/]/.test(part) && part !== "." && part !== ".."),
-    { minLength: 1, maxLength: 6 },
-  )
-  .map((parts) => parts.join("/"));
-const mtime = fc
-  .bigInt({ min: -(10n ** 19n), max: 2n ** 33n * 10n ** 9n * 4n })
-  .map((nanoseconds) => decimalSeconds(nanoseconds));
-const entries: fc.Arbitrary<ContentsEntry> = fc
-  .record({
-    path: textPath,
-    type: fc.constantFrom("file", "directory", "symlink", "hardlink"),
-    mode: fc.integer({ min: 0, max: 0o7777 }),
-    mtime,
-    uid: fc.oneof(fc.nat(70_000), fc.integer({ min: 0, max: 0xffffffff })),
-    gid: fc.oneof(fc.nat(70_000), fc.integer({ min: 0, max: 0xffffffff })),
-    size: fc.oneof(fc.nat(), fc.maxSafeNat()),
-    target: textPath,
-  })
-  .map(({ size, target, ...rest }) => {
-    if (rest.type === "file") return { ...rest, size };
-    return rest.type === "directory" ? rest : { ...rest, target };
-  }) as fc.Arbitrary<ContentsEntry>;
-
-test("the tar package reads back every header as it was meant", () => {
-  fc.assert(
-    fc.property(entries, (entry) => {
-      const bytes = tarHeader(entry);
-      expect(bytes.length % BLOCK).toBe(0);
-      let header = new Header(bytes, 0);
-      expect(header.cksumValid).toBe(true);
-      if (bytes.length > BLOCK) {
-        expect(header.type).toBe("ExtendedHeader");
-        const records = bytes.subarray(BLOCK, BLOCK + header.size!).toString();
-        const pax = Pax.parse(records);
-        header = new Header(bytes, bytes.length - BLOCK, pax);
-        // The reader of the package does this itself.
-        if (pax.linkpath !== undefined) header.linkpath = pax.linkpath;
-        expect(header.cksumValid).toBe(true);
-      }
-      expect(header.path).toBe(entry.type === "directory" ? `${entry.path}/` : entry.path);
-      expect(header.type).toBe(
-        { file: "File", directory: "Directory", symlink: "SymbolicLink", hardlink: "Link" }[
-          entry.type
-        ],
-      );
-      expect(header.mode).toBe(entry.mode);
-      expect(header.uid).toBe(entry.uid);
-      expect(header.gid).toBe(entry.gid);
-      expect(header.size).toBe(entry.size ?? 0);
-      if (entry.target !== undefined) expect(header.linkpath).toBe(entry.target);
-      expect(Math.abs(header.mtime!.getTime() - Number(entry.mtime) * 1000)).toBeLessThanOrEqual(1);
-    }),
-    { numRuns: 500 },
-  );
-});
-
 test.skipIf(!requireProgram("tar", "tar reads our headers"))(
   "GNU tar lists every entry, times to the nanosecond",
   () => {
@@ -189,56 +125,3 @@ test.skipIf(!requireProgram("tar", "tar reads our headers"))(
     );
   },
 );
-
-describe("a frame", () => {
-  const zstd = requireProgram("zstd", "zstd reads our frames");
-  const sizes = [
-    0,
-    1,
-    100,
-    32 * 1024 * 8 - 1,
-    32 * 1024 * 8,
-    128 * 1024 * 3,
-    FRAME_SIZE - 1,
-    FRAME_SIZE,
-  ];
-  const kinds: [string, (size: number) => Buffer][] = [
-    ["incompressible", (size) => randomBytes(size)],
-    ["plain", (size) => Buffer.alloc(size, "some words ")],
-    [
-      "half and half",
-      (size) => Buffer.concat([randomBytes(size >> 1), Buffer.alloc(size - (size >> 1))]),
-    ],
-  ];
-  const cases = kinds.flatMap(([kind, make]) => sizes.map((size) => [kind, size, make] as const));
-
-  test.each(cases)(
-    "of %s content, %i bytes, is read by us and by zstd",
-    async (kind, size, make) => {
-      const content = make(size);
-      const frame = Buffer.from(await compressFrame(content, 3));
-      expect((await decompressFrame(frame, size)).equals(content)).toBe(true);
-      if (kind === "incompressible") expect(frame.length).toBeLessThan(size + 100);
-      if (!zstd) return;
-      execFileSync("zstd", ["-tq"], { input: frame });
-      const output = execFileSync("zstd", ["-dcq"], { input: frame, maxBuffer: 2 ** 23 });
-      expect(output.equals(content)).toBe(true);
-    },
-  );
-
-  test.each([-1, 1, 1000, 2 ** 27])(
-    "is refused when its content is off by %i bytes",
-    async (by) => {
-      const frame = await compressFrame(Buffer.alloc(5000, "x"), 3);
-      await expect(decompressFrame(frame, 5000 + by)).rejects.toMatchObject({ code: "damaged" });
-    },
-  );
-
-  test("is refused when cut off, altered or followed by another", async () => {
-    const frame = Buffer.from(await compressFrame(randomBytes(5000), 3));
-    const two = Buffer.concat([frame, frame]);
-    for (const bad of [frame.subarray(0, -1), Buffer.alloc(100), Buffer.alloc(0), two]) {
-      await expect(decompressFrame(bad, 5000)).rejects.toMatchObject({ code: "damaged" });
-    }
-  });
-});

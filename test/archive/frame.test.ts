@@ -37,6 +37,7 @@ describe("a frame", () => {
     async (size) => {
       const content = randomBytes(size);
       const frame = await compressFrame(content, 3);
+      expect(frame.length).toBeLessThan(size + 100);
       expect(await decompressFrame(frame, size)).toEqual(content);
       if (!zstd) return;
       const out = execFileSync("zstd", ["-dq"], { input: frame, maxBuffer: 2 * FRAME_SIZE });
