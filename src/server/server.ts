@@ -11,13 +11,10 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
-import { decodeObjectPath } from "../stores/object-name.ts";
-import { type Account, Accounts } from "./accounts.ts";
-import { parseBasic } from "./basic-authentication.ts";
+import { Accounts } from "./accounts.ts";
+import { answer } from "./answer.ts";
 import { isLoopback, parseListenAddress } from "./listen-address.ts";
-import { sendListing } from "./listing.ts";
-import { receiveObject, sendObject } from "./objects.ts";
-import { Refusal, refusalOf, sendRefusal } from "./refusal.ts";
+import type { ServerEvent } from "./server-event.ts";
 
 /** A socket on which nothing moves for so long is cut, in milliseconds. */
 const IDLE_TIMEOUT = 120_000;
@@ -39,17 +36,6 @@ export interface BackupServerOptions {
   readonly clock?: () => number;
   /** Called once for each answered request, and for failures of the server itself. */
   readonly log?: (event: ServerEvent) => void;
-}
-
-/** Something that happened, without secrets. */
-export interface ServerEvent {
-  readonly level: "info" | "error";
-  readonly message: string;
-  readonly method?: string | undefined;
-  /** The path as sent, percent-encoded. */
-  readonly path?: string | undefined;
-  readonly status?: number | undefined;
-  readonly username?: string | undefined;
 }
 
 export interface BackupServer {
@@ -151,76 +137,4 @@ function refuseUnreadable(error: Error, socket: Duplex): void {
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: text/plain\r\n` +
       `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
   );
-}
-
-/** Answers one request, whatever happens. */
-async function answer(
-  accounts: Accounts,
-  log: (event: ServerEvent) => void,
-  req: IncomingMessage,
-  res: ServerResponse,
-  expectsContinue: boolean,
-): Promise<void> {
-  let username: string | undefined;
-  // A client that goes away makes these emit errors, which the reading and writing below also see.
-  req.on("error", () => {});
-  res.on("error", () => {});
-  try {
-    const account = await authenticate(accounts, req);
-    username = account.username;
-    await route(accounts, account, req, res, expectsContinue);
-  } catch (error) {
-    const refusal = refusalOf(error);
-    const clientGone = res.destroyed || req.socket.destroyed;
-    if (refusal.status === 500 && !clientGone) {
-      const message = error instanceof Error ? error.message : String(error);
-      log({ level: "error", message, method: req.method, path: req.url, username });
-    }
-    // After the header has gone out only a broken connection can say that something failed.
-    if (res.headersSent || clientGone) res.destroy();
-    else sendRefusal(req, res, refusal);
-  }
-  const { statusCode: status } = res;
-  log({ level: "info", message: "answered", method: req.method, path: req.url, status, username });
-}
-
-async function authenticate(accounts: Accounts, req: IncomingMessage): Promise<Account> {
-  const credentials = parseBasic(req.headers.authorization);
-  const account = credentials === undefined ? undefined : await accounts.verify(credentials);
-  if (account !== undefined) return account;
-  throw new Refusal(401, "The username or password is wrong.", {
-    "WWW-Authenticate": 'Basic realm="restbackup", charset="UTF-8"',
-  });
-}
-
-async function route(
-  accounts: Accounts,
-  account: Account,
-  req: IncomingMessage,
-  res: ServerResponse,
-  expectsContinue: boolean,
-): Promise<void> {
-  const { method } = req;
-  const path = pathOf(req);
-  const reads = method === "GET" || method === "HEAD";
-  if (path === "/" || path.startsWith("/?")) {
-    if (!reads) throw new Refusal(405, "Only GET and HEAD work here.", { Allow: "GET, HEAD" });
-    const store = await accounts.storeOf(account);
-    await sendListing(req, res, account, store.list());
-    return;
-  }
-  if (!reads && method !== "PUT") {
-    throw new Refusal(405, "Files can be put and read. They are kept until they expire.", {
-      Allow: "GET, HEAD, PUT",
-    });
-  }
-  const name = decodeObjectPath(path);
-  const store = await accounts.storeOf(account);
-  if (reads) await sendObject(req, res, store, name);
-  else await receiveObject(req, res, store, name, expectsContinue);
-}
-
-/** The target's path; a proxy may send it in absolute form (RFC 9112, 3.2.2). */
-function pathOf(req: IncomingMessage): string {
-  return (req.url ?? "").replace(/^https?:\/\/[^/?]*/i, "");
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Command } from "commander";
 import { RestbackupError } from "../../errors.ts";
-import type { ServerEvent } from "../../server/server.ts";
+import type { ServerEvent } from "../../server/server-event.ts";
 import { visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
 import type { Output } from "../output.ts";
