@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { createAccount } from "../../src/server/accounts.ts";
-import type { ServerEvent } from "../../src/server/server-event.ts";
 import { createBackupServer } from "../../src/server/server.ts";
+import type { ServerEvent } from "../../src/server/server-event.ts";
 
 export interface TestServerOptions {
   /** HTTPS with a certificate for localhost and 127.0.0.1, made for this run. */
