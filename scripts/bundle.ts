@@ -10,6 +10,7 @@ const entryPoints = {
   cli: "src/cli/main.ts",
   backup: "src/action/backup.ts",
   restore: "src/action/restore.ts",
+  "archive-worker": "src/archive/archive-worker.ts",
   "pack-worker": "src/archive/pack-worker.ts",
   "restore-worker": "src/archive/restore-worker.ts",
 };

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Authentication } from "../encryption/authentication.ts";
-import { parseAuthentication } from "../encryption/authentication.ts";
+import type { Authentication } from "../encryption/authentication-record.ts";
+import { parseAuthentication } from "../encryption/authentication-record.ts";
 import { RestbackupError } from "../errors.ts";
 import { type ContentsEntry, type ContentsIndex, MAX_MTIME } from "./contents.ts";
 import { isPathString } from "./path-bytes.ts";

@@ -5,7 +5,7 @@ import { printable } from "../naming.ts";
 import type { ContentsEntry, ContentsTotals } from "./contents.ts";
 import { EntryOrder } from "./entry-order.ts";
 import { systemPath } from "./path-bytes.ts";
-import { paddedSize, TRAILER, tarHeader } from "./tar-header.ts";
+import { paddedSize, TRAILER, tarHeader, USUAL_HEADER } from "./tar-header.ts";
 
 export interface ExtractOptions {
   /** A new, empty folder to write into, or undefined to check everything and write nothing. */
@@ -57,6 +57,8 @@ export class Extractor {
   /** Bytes the stream must hold next: a header, padding or the trailer. */
   #expected: Uint8Array = new Uint8Array(0);
   #expectedAt = 0;
+  /** Where headers are made: each is compared before the next is. */
+  readonly #header = Buffer.alloc(USUAL_HEADER);
   #trailer = false;
   #open: OpenFile | undefined;
   /** The entry whose header is being compared. */
@@ -156,7 +158,7 @@ export class Extractor {
       this.#queueAt += 1;
       this.#order.check(entry);
       this.#current = entry;
-      this.#expect(tarHeader(entry));
+      this.#expect(tarHeader(entry, this.#header));
     } else if (this.#trailer) {
       throw damaged("The archive's tar stream goes on after its end.");
     } else {

@@ -37,14 +37,11 @@ export type Packed =
 const BUFFERS = 5;
 
 /**
- * Packs a selection in a worker and compresses its frames on the thread pool, several at once.
- * Nothing runs ahead of the consumer by more than a few frames. Throws `io` for what cannot be
- * read.
+ * Packs a selection in a worker, which begins at once, and compresses its frames on the thread pool,
+ * several at once. Nothing runs ahead of the consumer by more than a few frames. Throws `io` for
+ * what cannot be read.
  */
-export async function* packTree(
-  selection: Selection,
-  options: { readonly level: number; readonly signal?: AbortSignal | undefined },
-): AsyncGenerator<Packed> {
+export function packTree(selection: Selection, level: number): AsyncGenerator<Packed> {
   const slots = new SharedArrayBuffer(4 * (BUFFERS + 1));
   const state = new Int32Array(slots);
   const buffers = Array.from({ length: BUFFERS }, () => new SharedArrayBuffer(FRAME_SIZE));
@@ -67,7 +64,7 @@ export async function* packTree(
       case "frame": {
         const content = new Uint8Array(buffers[reply.slot]!, 0, reply.length);
         push(
-          compressFrame(content, options.level).then(
+          compressFrame(content, level).then(
             (compressed): Packed => ({ type: "frame", compressed, decompressed: reply.length }),
           ),
           reply.slot,
@@ -76,7 +73,7 @@ export async function* packTree(
       }
       case "segment":
         push(
-          compressFrame(reply.segment.lines, options.level).then((frame): Packed => {
+          compressFrame(reply.segment.lines, level).then((frame): Packed => {
             const compressed = Buffer.from(frame);
             free(frame);
             return { type: "segment", segment: reply.segment, compressed };
@@ -96,38 +93,29 @@ export async function* packTree(
   });
   worker.on("error", fail);
   worker.on("exit", (code) => fail(new Error(`the packing worker stopped early (${code})`)));
-  // Overtakes what is still being compressed, which at high levels takes seconds a frame.
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => {});
-  const abort = (): void => {
-    aborted.reject(options.signal?.reason);
-    wake?.();
-  };
-  options.signal?.addEventListener("abort", abort, { once: true });
-
-  try {
-    options.signal?.throwIfAborted();
-    for (;;) {
-      const next = queue.shift();
-      if (next === undefined) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        wake = undefined;
-        options.signal?.throwIfAborted();
-        continue;
+  async function* parts(): AsyncGenerator<Packed> {
+    try {
+      for (;;) {
+        const next = queue.shift();
+        if (next === undefined) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          wake = undefined;
+          continue;
+        }
+        const part = await next.part;
+        // Only now, so that a slow consumer slows the reading down.
+        if (next.slot !== undefined) release(state, next.slot);
+        yield part;
+        if (part.type === "done") return;
       }
-      const part = await Promise.race([next.part, aborted.promise]);
-      // Only now, so that a slow consumer slows the reading down.
-      if (next.slot !== undefined) release(state, next.slot);
-      yield part;
-      if (part.type === "done") return;
+    } finally {
+      worker.removeAllListeners("exit");
+      await worker.terminate();
     }
-  } finally {
-    options.signal?.removeEventListener("abort", abort);
-    worker.removeAllListeners("exit");
-    await worker.terminate();
   }
+  return parts();
 }
 
 function release(state: Int32Array, slot: number): void {

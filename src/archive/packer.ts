@@ -5,7 +5,7 @@ import { printable } from "../naming.ts";
 import { type ContentsEntry, type ContentsWarning, MAX_MTIME } from "./contents.ts";
 import { pathFromBytes } from "./path-bytes.ts";
 import type { Selection } from "./selection.ts";
-import { paddedSize, TRAILER, tarHeader } from "./tar-header.ts";
+import { paddedSize, TRAILER, tarHeader, USUAL_HEADER } from "./tar-header.ts";
 import { type Found, walk } from "./walk.ts";
 
 /** Where a packer's output goes; calls block until there is room. */
@@ -41,7 +41,10 @@ const SEGMENT_LENGTH = 512 * 2 ** 10;
 const SPARSE_MINIMUM = 64 * 2 ** 10;
 /** Bytes of a big file read before they are hashed: little enough to be in the cache still. */
 const READ_AT_ONCE = 128 * 2 ** 10;
-const ZEROS = Buffer.alloc(64 * 2 ** 10);
+/** Files below this size are read in one go, before they are looked at. */
+const SMALL = 64 * 2 ** 10;
+/** A file whose change is older than this was not changed just now, whatever the clocks' grain. */
+const SETTLED = 2_000_000_000n;
 /** Fails on a link put in a file's place, and does not wait for a writer of a FIFO. */
 const OPEN_FLAGS =
   fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
@@ -54,6 +57,8 @@ export class Packer {
   readonly #sink: PackSink;
   #frame: Uint8Array;
   #filled = 0;
+  readonly #small = Buffer.alloc(SMALL);
+  readonly #header = Buffer.alloc(USUAL_HEADER);
   /** Length of the tar stream so far. */
   #position = 0;
   #lines: string[] = [];
@@ -164,12 +169,35 @@ export class Packer {
   #file({ path, location }: Found): void {
     const fd = fs.openSync(location, OPEN_FLAGS);
     try {
+      const started = BigInt(Date.now()) * 1_000_000n;
+      const read = readStart(fd, this.#small);
       const stat = fs.fstatSync(fd, { bigint: true });
-      if (!stat.isFile()) this.#warn(path, "became something else before it was read");
-      else if (stat.nlink === 1n || !this.#hardLink(path, stat)) this.#content(path, fd, stat);
+      if (!stat.isFile()) {
+        this.#warn(path, "became something else before it was read");
+      } else if (stat.nlink === 1n || !this.#hardLink(path, stat)) {
+        // One look is enough when it shows that nothing had changed since before the reading.
+        const whole = read < SMALL && stat.size === BigInt(read);
+        if (whole && stat.ctimeNs < started - SETTLED) this.#smallContent(path, stat, read);
+        else this.#content(path, fd, stat);
+      }
     } finally {
       fs.closeSync(fd);
     }
+  }
+
+  /** The content of a file that was read whole. */
+  #smallContent(path: string, stat: fs.BigIntStats, size: number): void {
+    const start = this.#position;
+    const base = { path, type: "file", ...metadata(stat), size } as const;
+    this.#write(tarHeader(base, this.#header));
+    const offset = this.#position;
+    const content = this.#small.subarray(0, size);
+    this.#write(content);
+    this.#pad(size);
+    const sha256 = hash("sha256", content, "hex");
+    this.#record(start, { ...base, sha256, offset });
+    this.#files += 1;
+    this.#bytes += size;
   }
 
   /** Packs a further name of content that is in the archive; false when this is the first. */
@@ -189,39 +217,25 @@ export class Packer {
     const size = Number(before.size);
     const start = this.#position;
     const base = { path, type: "file", ...metadata(before), size } as const;
-    this.#write(tarHeader(base));
+    this.#write(tarHeader(base, this.#header));
     const offset = this.#position;
 
-    let sha256: string;
+    const digest = createHash("sha256");
     let shrank = false;
-    const room = this.#frame.length - this.#filled;
-    if (size <= room) {
-      const content = this.#frame.subarray(this.#filled, this.#filled + size);
-      const read = readFully(fd, content);
-      if (read < size) {
+    for (let done = 0; done < size; ) {
+      const length = Math.min(size - done, this.#frame.length - this.#filled, READ_AT_ONCE);
+      const piece = this.#frame.subarray(this.#filled, this.#filled + length);
+      const read = shrank ? 0 : readFully(fd, piece, done);
+      if (read < length) {
         shrank = true;
-        content.fill(0, read);
+        piece.fill(0, read);
       }
-      sha256 = hash("sha256", content, "hex");
-      this.#advance(size);
-    } else {
-      const digest = createHash("sha256");
-      let left = size;
-      while (left > 0) {
-        const length = Math.min(left, this.#frame.length - this.#filled, READ_AT_ONCE);
-        const piece = this.#frame.subarray(this.#filled, this.#filled + length);
-        const read = shrank ? 0 : readFully(fd, piece);
-        if (read < length) {
-          shrank = true;
-          piece.fill(0, read);
-        }
-        digest.update(piece);
-        this.#advance(length);
-        left -= length;
-      }
-      sha256 = digest.digest("hex");
+      digest.update(piece);
+      this.#advance(length);
+      done += length;
     }
-    this.#write(ZEROS.subarray(0, paddedSize(size) - size));
+    const sha256 = digest.digest("hex");
+    this.#pad(size);
 
     const after = fs.fstatSync(fd, { bigint: true });
     let changed: ContentsEntry["changed"];
@@ -247,7 +261,7 @@ export class Packer {
   /** An entry without content. */
   #entry(entry: ContentsEntry): void {
     const start = this.#position;
-    this.#write(tarHeader(entry));
+    this.#write(tarHeader(entry, this.#header));
     this.#record(start, entry);
   }
 
@@ -275,15 +289,26 @@ export class Packer {
   }
 
   #write(bytes: Uint8Array): void {
-    let from = 0;
-    while (from < bytes.length) {
-      const length = Math.min(bytes.length - from, this.#frame.length - this.#filled);
-      this.#frame.set(
-        from === 0 && length === bytes.length ? bytes : bytes.subarray(from, from + length),
-        this.#filled,
-      );
+    if (bytes.length <= this.#frame.length - this.#filled) {
+      this.#frame.set(bytes, this.#filled);
+      this.#advance(bytes.length);
+      return;
+    }
+    for (let from = 0; from < bytes.length; ) {
+      const part = bytes.subarray(from, from + this.#frame.length - this.#filled);
+      this.#frame.set(part, this.#filled);
+      this.#advance(part.length);
+      from += part.length;
+    }
+  }
+
+  /** Zeros from the end of content of this size to the end of its last block. */
+  #pad(size: number): void {
+    for (let left = paddedSize(size) - size; left > 0; ) {
+      const length = Math.min(left, this.#frame.length - this.#filled);
+      this.#frame.fill(0, this.#filled, this.#filled + length);
       this.#advance(length);
-      from += length;
+      left -= length;
     }
   }
 
@@ -324,14 +349,24 @@ function unreadable(path: string, error: unknown): Error {
 }
 
 /** Reads until the buffer is full or the file ends; the number of bytes read. */
-function readFully(fd: number, into: Uint8Array): number {
+function readFully(fd: number, into: Uint8Array, position: number): number {
   let read = 0;
   while (read < into.length) {
-    const count = fs.readSync(fd, into, read, into.length - read, null);
+    const count = fs.readSync(fd, into, read, into.length - read, position + read);
     if (count === 0) break;
     read += count;
   }
   return read;
+}
+
+/** What one read gives; 0 where the next look will show that it is no file any more. */
+function readStart(fd: number, into: Uint8Array): number {
+  try {
+    return fs.readSync(fd, into, 0, into.length, 0);
+  } catch (error) {
+    if (fs.fstatSync(fd).isFile()) throw error;
+    return 0;
+  }
 }
 
 function metadata(stat: fs.BigIntStats): Pick<ContentsEntry, "mode" | "mtime" | "uid" | "gid"> {

@@ -1,5 +1,5 @@
 import { type ByteRange, readBytes } from "../byte-range.ts";
-import type { Authentication } from "../encryption/authentication.ts";
+import type { Authentication } from "../encryption/authentication-record.ts";
 import { RestbackupError } from "../errors.ts";
 import { free } from "../memory.ts";
 import type { ContentsEntry } from "./contents.ts";

@@ -26,8 +26,14 @@ export function paddedSize(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
-/** The header blocks of an entry: one block, or three and more where PAX records are needed. */
-export function tarHeader(entry: ContentsEntry): Buffer {
+/** Longer than all but odd headers. */
+export const USUAL_HEADER = 8 * BLOCK;
+
+/**
+ * The header blocks of an entry: one block, or three and more where PAX records are needed. Made in
+ * `memory`, which then belongs to it, where that is given and long enough.
+ */
+export function tarHeader(entry: ContentsEntry, memory?: Buffer): Buffer {
   const name = tarName(entry);
   const link = entry.type === "symlink" || entry.type === "hardlink" ? (entry.target ?? "") : "";
   const size = entry.type === "file" ? (entry.size ?? 0) : 0;
@@ -36,7 +42,7 @@ export function tarHeader(entry: ContentsEntry): Buffer {
   const dot = entry.mtime.indexOf(".");
   const seconds = Number(dot < 0 ? entry.mtime : entry.mtime.slice(0, dot));
 
-  let records: Buffer[] | undefined;
+  let records: (string | Buffer)[] | undefined;
   const longName = name.length > 100 || !PLAIN.test(name);
   const longLink = link.length > 100 || !PLAIN.test(link);
   const oddTime = dot >= 0 || seconds < 0 || seconds > MAX_OCTAL_11;
@@ -62,15 +68,18 @@ export function tarHeader(entry: ContentsEntry): Buffer {
   let at = 0;
   let header: Buffer;
   if (records === undefined) {
-    header = Buffer.alloc(BLOCK);
+    header = zeros(BLOCK, memory);
   } else {
-    const length = records.reduce((sum, bytes) => sum + bytes.length, 0);
+    const length = records.reduce((sum, text) => sum + text.length, 0);
     at = BLOCK + paddedSize(length);
-    header = Buffer.alloc(at + BLOCK);
+    header = zeros(at + BLOCK, memory);
     PAX_NAME.copy(header, 0);
     block(header, 0, TYPEFLAG.pax, 0o644, 0, 0, length, 0);
     let position = BLOCK;
-    for (const bytes of records) position += bytes.copy(header, position);
+    for (const text of records) {
+      if (typeof text === "string") position += header.write(text, position, "latin1");
+      else position += text.copy(header, position);
+    }
   }
 
   if (longName) truncated(name).copy(header, at);
@@ -94,19 +103,30 @@ function tarName(entry: ContentsEntry): string {
   return entry.type === "directory" ? `${entry.path}/` : entry.path;
 }
 
+function zeros(length: number, memory: Buffer | undefined): Buffer {
+  if (memory === undefined || memory.length < length) return Buffer.alloc(length);
+  return memory.subarray(0, length).fill(0);
+}
+
 /** The first 100 bytes, for readers that know no PAX. */
 function truncated(text: string): Buffer {
   return pathToBytes(text).subarray(0, 100);
 }
 
-/** `LENGTH KEY=VALUE\n`, where LENGTH counts itself. */
-function record(key: string, value: string): Buffer {
-  const rest = Buffer.concat([Buffer.from(` ${key}=`), pathToBytes(value), Buffer.from("\n")]);
-  let length = rest.length + 1;
-  while (String(length).length + rest.length !== length) {
-    length = String(length).length + rest.length;
+/** `LENGTH KEY=VALUE\n`, where LENGTH counts itself; a string where it is ASCII. */
+function record(key: string, value: string): string | Buffer {
+  if (PLAIN.test(value)) {
+    const rest = ` ${key}=${value}\n`;
+    return recordLength(rest.length) + rest;
   }
-  return Buffer.concat([Buffer.from(String(length)), rest]);
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), pathToBytes(value), Buffer.from("\n")]);
+  return Buffer.concat([Buffer.from(recordLength(rest.length)), rest]);
+}
+
+function recordLength(rest: number): string {
+  let length = rest + 1;
+  while (String(length).length + rest !== length) length = String(length).length + rest;
+  return String(length);
 }
 
 /** Fills all of a header block but name and link name, and seals it with its checksum. */
@@ -134,9 +154,9 @@ function block(
   header[at + 261] = 0x72;
   header[at + 263] = 0x30;
   header[at + 264] = 0x30;
-  // The checksum field counts as eight spaces.
+  // The checksum field counts as eight spaces; after the magic there are only zeros.
   let sum = 8 * 0x20;
-  for (let i = at; i < at + BLOCK; i++) sum += header[i]!;
+  for (let i = at; i < at + 265; i++) sum += header[i]!;
   octal(header, at + 148, 6, sum);
   header[at + 155] = 0x20;
 }

@@ -14,11 +14,13 @@ export interface Volume {
   readonly sha256: string;
 }
 
-export interface VolumeSet {
+export interface VolumeSet<T> {
   /** Bytes of the whole archive. */
   readonly size: number;
   /** SHA-256 of the whole archive, hex. */
   readonly sha256: string;
+  /** What the stream returned at its end. */
+  readonly returned: T;
 }
 
 /**
@@ -26,17 +28,19 @@ export interface VolumeSet {
  * of its own. Whoever takes a volume removes its file; one not yet finished is removed here.
  * Throws `io`, for instance when the disk is full.
  */
-export async function* cutVolumes(
-  stream: AsyncIterable<readonly Uint8Array[]>,
-  options: { readonly volumeSize: number; readonly newFile: () => string },
-): AsyncGenerator<Volume, VolumeSet> {
+export async function* cutVolumes<T>(
+  stream: AsyncGenerator<readonly Uint8Array[], T>,
+  options: { readonly volumeSize: number; readonly newFile: () => Promise<string> },
+): AsyncGenerator<Volume, VolumeSet<T>> {
   let index = 0;
   let earlier = 0;
   // From the second volume on; the first one's own digest serves until then.
   let whole: Hash | undefined;
-  let file = await VolumeFile.create(options.newFile());
+  let file = await VolumeFile.create(await options.newFile());
   try {
-    for await (let batch of stream) {
+    let next = await stream.next();
+    for (; next.done !== true; next = await stream.next()) {
+      let batch = next.value;
       for (;;) {
         const [fits, rest] = splitAt(batch, options.volumeSize - file.size);
         await file.append(fits);
@@ -47,7 +51,7 @@ export async function* cutVolumes(
         earlier += file.size;
         yield await file.finish(index, false);
         index += 1;
-        file = await VolumeFile.create(options.newFile());
+        file = await VolumeFile.create(await options.newFile());
         batch = rest;
       }
     }
@@ -55,8 +59,9 @@ export async function* cutVolumes(
     const last = await file.finish(index, true);
     const sha256 = whole?.digest("hex") ?? last.sha256;
     yield last;
-    return { size, sha256 };
+    return { size, sha256, returned: next.value };
   } finally {
+    await stream.return(undefined as never);
     await file.discard();
   }
 }

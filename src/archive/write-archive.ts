@@ -1,4 +1,4 @@
-import type { Authentication } from "../encryption/authentication.ts";
+import type { Authentication } from "../encryption/authentication-record.ts";
 import type { ContentsIndex, ContentsSource, ContentsTotals, ContentsWarning } from "./contents.ts";
 import {
   encodeFooter,
@@ -19,14 +19,18 @@ const MAX_WARNINGS = 1000;
 export interface ArchiveDescription {
   /** The entry name it will be stored under. */
   readonly archive: string;
-  readonly created: Date;
+  /** RFC 3339 in UTC. */
+  readonly created: string;
   readonly writer: string;
   readonly source: ContentsSource;
 }
 
 export interface ArchiveWriterOptions {
   /** Signs the index (`authentication.ts`). */
-  readonly authenticate: (digest: Buffer) => Authentication;
+  readonly authenticate: (
+    digest: Buffer,
+    totals: ContentsTotals,
+  ) => Authentication | Promise<Authentication>;
   readonly onWarning?: ((warning: ContentsWarning) => void) | undefined;
   /** Told of every frame: bytes of tar stream it holds. */
   readonly onFrame?: ((bytes: number) => void) | undefined;
@@ -96,7 +100,7 @@ export async function* writeArchive(
         const index = {
           format: 1,
           archive: description.archive,
-          created: description.created.toISOString(),
+          created: description.created,
           writer: description.writer,
           source: description.source,
           totals,
@@ -105,10 +109,8 @@ export async function* writeArchive(
           segments,
         } as const;
         const indexBytes = encodeIndex(index);
-        const authentication = Buffer.from(
-          JSON.stringify(options.authenticate(indexDigest(indexBytes))),
-          "utf8",
-        );
+        const proof = await options.authenticate(indexDigest(indexBytes), totals);
+        const authentication = Buffer.from(JSON.stringify(proof), "utf8");
         const footer = encodeFooter(indexBytes, authentication);
         const size = keptSize + indexBytes.length + authentication.length + footer.length;
         yield skippableHeader(size);

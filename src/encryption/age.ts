@@ -23,13 +23,27 @@ export interface AgeWriter {
   final(): Buffer[];
 }
 
+/** What an age file begins with, and the key that its payload is to be encrypted with. */
+export interface AgePrologue {
+  /** Header and nonce. */
+  readonly prologue: Buffer;
+  /** For a {@link PayloadEncrypter}. */
+  readonly key: Buffer;
+}
+
 /** Begins an age file. Throws `usage` (see {@link createHeader}). */
-export async function createAgeWriter(options: HeaderOptions): Promise<AgeWriter> {
+export async function createAgePrologue(options: HeaderOptions): Promise<AgePrologue> {
   const { bytes, fileKey } = await createHeader(options);
   const nonce = randomBytes(NONCE);
-  const encrypter = new PayloadEncrypter(payloadKey(fileKey, nonce));
+  return { prologue: Buffer.concat([bytes, nonce]), key: payloadKey(fileKey, nonce) };
+}
+
+/** Begins an age file to be written here. Throws `usage` (see {@link createHeader}). */
+export async function createAgeWriter(options: HeaderOptions): Promise<AgeWriter> {
+  const { prologue, key } = await createAgePrologue(options);
+  const encrypter = new PayloadEncrypter(key);
   return {
-    prologue: Buffer.concat([bytes, nonce]),
+    prologue,
     update: (plain) => encrypter.update(plain),
     final: () => encrypter.final(),
   };

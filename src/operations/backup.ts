@@ -4,16 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ContentsSource, ContentsTotals, ContentsWarning } from "../archive/contents.ts";
-import { packTree } from "../archive/pack.ts";
+import { type ArchiveHooks, ArchiveMaker, type MadeArchive } from "../archive/make-archive.ts";
 import { resolveSelection } from "../archive/selection.ts";
-import { cutVolumes, type Volume } from "../archive/volumes.ts";
-import { type WrittenArchive, writeArchive } from "../archive/write-archive.ts";
-import { type AgeWriter, createAgeWriter } from "../encryption/age.ts";
-import { type Authentication, authenticate } from "../encryption/authentication.ts";
+import type { Volume } from "../archive/volumes.ts";
+import { createAgePrologue } from "../encryption/age.ts";
+import { authenticate } from "../encryption/authentication.ts";
+import type { Authentication } from "../encryption/authentication-record.ts";
 import type { Recipient, SecretKey } from "../encryption/keys.ts";
 import type { SigningKey } from "../encryption/signing.ts";
 import { ioError, RestbackupError } from "../errors.ts";
-import { free } from "../memory.ts";
 import { checkName, entryName, volumeName } from "../naming.ts";
 import type { Store, StoredObject } from "../stores/store.ts";
 import { temporaryName } from "../stores/temporary-files.ts";
@@ -74,8 +73,6 @@ export const DEFAULT_VOLUME_SIZE = 256 * 2 ** 20;
 const MIN_VOLUME_SIZE = 2 ** 20;
 /** `backup-api.md`, part 1: what one PUT may hold. */
 const MAX_VOLUME_SIZE = 5 * 2 ** 30;
-/** Bytes encrypted before they are written out: bounds the ciphertext in memory. */
-const ENCRYPT_AT_ONCE = 2 ** 20;
 /** Volumes being uploaded at once; packing waits while one more is ready. */
 const PARALLEL_UPLOADS = 3;
 
@@ -89,7 +86,7 @@ export function backup(options: BackupOptions): Promise<BackupResult> {
 }
 
 async function makeBackup(options: BackupOptions): Promise<BackupResult> {
-  const { store, key, signingKey, signal } = options;
+  const { store, key, signal } = options;
   checkName(options.name);
   const level = checkRange(options.level ?? 3, 1, 19, "compression level");
   const volumeSize = checkRange(
@@ -99,50 +96,59 @@ async function makeBackup(options: BackupOptions): Promise<BackupResult> {
     "volume size in bytes",
   );
   const selection = resolveSelection({ ...options, skip: storeFolders(store) });
-  const age = await createAgeWriter({
-    ...(key === undefined ? {} : { key }),
-    recipients: options.recipients ?? [],
-  });
-  const created = new Date();
-  const entry = await freeEntryName(store, options.name, created, signal);
+  const maker = new ArchiveMaker({ selection, level }, signal);
+  try {
+    const age = await createAgePrologue({
+      ...(key === undefined ? {} : { key }),
+      recipients: options.recipients ?? [],
+    });
+    const created = new Date();
+    const entry = await freeEntryName(store, options.name, created, signal);
+    const description = {
+      archive: entry,
+      created: created.toISOString(),
+      writer: `restbackup/${VERSION}`,
+      source: { paths: options.paths, ...options.source },
+    };
+    const request = { description, age, volumeSize };
+    return await storeArchive(options, entry, (hooks) => maker.volumes(request, hooks));
+  } finally {
+    await maker.stop();
+  }
+}
 
+/** Puts the volumes of an archive as it is made, and confirms them. */
+async function storeArchive(
+  options: BackupOptions,
+  entry: string,
+  volumes: (hooks: ArchiveHooks) => AsyncGenerator<Volume, MadeArchive>,
+): Promise<BackupResult> {
+  const { store, key, signingKey, signal } = options;
   const meter = new ProgressMeter(options.onProgress);
   const warnings: ContentsWarning[] = [];
   let authentication: Authentication = {};
-  const archive = writeArchive(
-    packTree(selection, { level, signal }),
-    {
-      archive: entry,
-      created,
-      writer: `restbackup/${VERSION}`,
-      source: { paths: options.paths, ...options.source },
-    },
-    {
-      authenticate: (digest) => {
-        authentication = authenticate(digest, {
-          ...(key === undefined ? {} : { key }),
-          ...(signingKey === undefined ? {} : { signingKey }),
-        });
-        return authentication;
-      },
-      onWarning: (warning) => {
-        warnings.push(warning);
-        options.onWarning?.(warning);
-      },
-      onFrame: (bytes) => meter.add({ bytes }),
-    },
-  );
-
   const spool = await openSpool(store);
   try {
     const uploads = new Uploads(store, entry, meter, signal);
-    const encrypted = encrypt(archive, age, (written) => {
-      checkNotEmpty(written.totals, options);
-      meter.enter("finishing");
-      meter.add({ files: written.totals.files });
-    });
-    const { size, sha256 } = await uploads.all(
-      cutVolumes(encrypted.batches, { volumeSize, newFile: spool.newFile }),
+    const { size, sha256, totals } = await uploads.all(
+      volumes({
+        newFile: spool.newFile,
+        authenticate: (digest, packed) => {
+          checkNotEmpty(packed, options);
+          meter.enter("finishing");
+          meter.add({ files: packed.files });
+          authentication = authenticate(digest, {
+            ...(key === undefined ? {} : { key }),
+            ...(signingKey === undefined ? {} : { signingKey }),
+          });
+          return authentication;
+        },
+        onWarning: (warning) => {
+          warnings.push(warning);
+          options.onWarning?.(warning);
+        },
+        onFrame: (bytes) => meter.add({ bytes }),
+      }),
     );
     const objects = uploads.stored;
     const createtime = await confirm(store, options.name, entry, objects, signal);
@@ -153,7 +159,7 @@ async function makeBackup(options: BackupOptions): Promise<BackupResult> {
       size,
       sha256,
       createtime,
-      totals: encrypted.written().totals,
+      totals,
       warnings,
       authenticated: [
         ...(authentication.hmac === undefined ? [] : (["key"] as const)),
@@ -197,39 +203,6 @@ async function freeEntryName(
     const entry = entryName(name, new Date(created.getTime() + second * 1000));
     if (!taken.has(entry)) return entry;
   }
-}
-
-/** The archive as age ciphertext, in batches; `onEnd` may still refuse it. */
-function encrypt(
-  archive: AsyncGenerator<Buffer, WrittenArchive>,
-  age: AgeWriter,
-  onEnd: (written: WrittenArchive) => void,
-): { batches: AsyncIterable<readonly Uint8Array[]>; written: () => WrittenArchive } {
-  let written: WrittenArchive;
-  async function* batches(): AsyncGenerator<readonly Uint8Array[]> {
-    try {
-      yield [age.prologue];
-      for (;;) {
-        const next = await archive.next();
-        if (next.done === true) {
-          written = next.value;
-          break;
-        }
-        const frame = next.value;
-        for (let at = 0; at < frame.length; at += ENCRYPT_AT_ONCE) {
-          const batch = age.update(frame.subarray(at, at + ENCRYPT_AT_ONCE));
-          yield batch;
-          free(...batch);
-        }
-        free(frame);
-      }
-      onEnd(written);
-      yield age.final();
-    } finally {
-      await archive.return(undefined as never);
-    }
-  }
-  return { batches: batches(), written: () => written };
 }
 
 interface Spool {

@@ -184,7 +184,7 @@ function compress(bytes: Uint8Array): Buffer {
 async function writtenStream(parts: AsyncIterable<Packed>): Promise<Buffer> {
   const description = {
     archive: ENTRY,
-    created: new Date(0),
+    created: new Date(0).toISOString(),
     writer: "test",
     source: { paths: [] },
   };

@@ -1,12 +1,11 @@
 import { createHmac, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { authenticate, checkAuthentication } from "../../src/encryption/authentication.ts";
 import {
   type Authentication,
-  authenticate,
-  checkAuthentication,
   parseAuthentication,
-} from "../../src/encryption/authentication.ts";
+} from "../../src/encryption/authentication-record.ts";
 import { generateIdentity, parseKey, type SecretKey } from "../../src/encryption/keys.ts";
 import {
   generateSigningKey,

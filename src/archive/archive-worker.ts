@@ -1,0 +1,89 @@
+import { once } from "node:events";
+import { parentPort, workerData } from "node:worker_threads";
+import type { Authentication } from "../encryption/authentication-record.ts";
+import { PayloadEncrypter } from "../encryption/payload.ts";
+import { RestbackupError } from "../errors.ts";
+import { free } from "../memory.ts";
+import type {
+  ArchiveQuestion,
+  ArchiveReply,
+  ReadingRequest,
+  WritingRequest,
+} from "./make-archive.ts";
+import { packTree } from "./pack.ts";
+import { cutVolumes } from "./volumes.ts";
+import { type WrittenArchive, writeArchive } from "./write-archive.ts";
+
+/** From the packed tree to encrypted volume files; asks for what it is not to know or to decide. */
+
+/** Bytes encrypted before they are written out: bounds the ciphertext in memory. */
+const ENCRYPT_AT_ONCE = 2 ** 20;
+
+function reply(message: ArchiveReply): void {
+  parentPort!.postMessage(message);
+}
+
+async function ask(question: ArchiveQuestion): Promise<unknown> {
+  reply({ type: "question", question });
+  const [answer] = await once(parentPort!, "message");
+  return answer;
+}
+
+/** The archive as age ciphertext, in batches. */
+async function* encrypt(
+  archive: AsyncGenerator<Buffer, WrittenArchive>,
+  { prologue, key }: WritingRequest["age"],
+): AsyncGenerator<readonly Uint8Array[], WrittenArchive> {
+  const encrypter = new PayloadEncrypter(Buffer.from(key));
+  try {
+    yield [prologue];
+    for (;;) {
+      const next = await archive.next();
+      if (next.done === true) {
+        yield encrypter.final();
+        return next.value;
+      }
+      const piece = next.value;
+      for (let at = 0; at < piece.length; at += ENCRYPT_AT_ONCE) {
+        const batch = encrypter.update(piece.subarray(at, at + ENCRYPT_AT_ONCE));
+        yield batch;
+        free(...batch);
+      }
+      free(piece);
+    }
+  } finally {
+    await archive.return(undefined as never);
+  }
+}
+
+async function make(): Promise<void> {
+  const { selection, level } = workerData as ReadingRequest;
+  const packed = packTree(selection, level);
+  const [request] = (await once(parentPort!, "message")) as [WritingRequest];
+  const archive = writeArchive(packed, request.description, {
+    authenticate: async (digest, totals) =>
+      (await ask({ about: "authentication", digest, totals })) as Authentication,
+    onWarning: (warning) => reply({ type: "warning", warning }),
+    onFrame: (bytes) => reply({ type: "frame", bytes }),
+  });
+  const volumes = cutVolumes(encrypt(archive, request.age), {
+    volumeSize: request.volumeSize,
+    newFile: async () => (await ask({ about: "file" })) as string,
+  });
+  for (;;) {
+    const next = await volumes.next();
+    if (next.done === true) {
+      const { size, sha256, returned } = next.value;
+      reply({ type: "done", made: { size, sha256, totals: returned.totals } });
+      return;
+    }
+    await ask({ about: "volume", volume: next.value });
+  }
+}
+
+try {
+  await make();
+} catch (error) {
+  if (!(error instanceof RestbackupError)) throw error;
+  reply({ type: "failed", code: error.code, message: error.message, hint: error.hint });
+}
