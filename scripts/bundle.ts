@@ -11,6 +11,7 @@ const entryPoints = {
   backup: "src/action/backup.ts",
   restore: "src/action/restore.ts",
   "archive-worker": "src/archive/archive-worker.ts",
+  "file-worker": "src/archive/file-worker.ts",
   "pack-worker": "src/archive/pack-worker.ts",
   "restore-worker": "src/archive/restore-worker.ts",
 };

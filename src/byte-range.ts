@@ -6,6 +6,8 @@
 export interface ByteRange {
   /** Length in bytes. */
   readonly size: number;
+  /** Whether pieces are the reader's for good, memory and all. */
+  readonly givesAway?: boolean;
   /**
    * The bytes from `start` (inclusive) to `end` (exclusive), in pieces of any size, in order. A
    * piece is the reader's until it asks for the next: the source may use its memory again.

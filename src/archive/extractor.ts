@@ -1,11 +1,12 @@
-import { createHash, type Hash, hash, randomUUID } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import fs from "node:fs";
-import { ioError, RestbackupError, systemCode } from "../errors.ts";
+import { RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
 import type { ContentsEntry, ContentsTotals } from "./contents.ts";
 import { EntryOrder } from "./entry-order.ts";
+import { cannotMake, FileMaker, seconds } from "./file-maker.ts";
 import { systemPath } from "./path-bytes.ts";
-import { paddedSize, TRAILER, tarHeader, USUAL_HEADER } from "./tar-header.ts";
+import { BLOCK, paddedSize, TRAILER, tarHeader, USUAL_HEADER } from "./tar-header.ts";
 
 export interface ExtractOptions {
   /** A new, empty folder to write into, or undefined to check everything and write nothing. */
@@ -17,6 +18,21 @@ export interface ExtractOptions {
   readonly whole: boolean;
   /** Give entries their recorded owners. */
   readonly sameOwner: boolean;
+  /**
+   * Takes over the making of files: told which parts of the piece given to `content` belong to them,
+   * in order. A file is known to be right when its last part is told of. All must be made before
+   * {@link Extractor.end}.
+   */
+  readonly onPart?: (part: FilePart) => void;
+}
+
+/** Where a part of a file's content lies in the piece of tar stream in hand. */
+export interface FilePart {
+  readonly entry: ContentsEntry;
+  readonly at: number;
+  readonly length: number;
+  /** Where it belongs in the file. */
+  readonly position: number;
 }
 
 export interface Extracted {
@@ -24,12 +40,7 @@ export interface Extracted {
   readonly warnings: readonly string[];
 }
 
-const ZEROS = Buffer.alloc(64 * 2 ** 10);
-/** Granularity at which holes are made again. */
-const HOLE = 4096;
-const SET_UID = 0o4000;
-const SET_GID = 0o2000;
-const SET_ID = SET_UID | SET_GID;
+const ZEROS = Buffer.alloc(BLOCK);
 
 /** A file whose content is coming in. */
 interface OpenFile {
@@ -48,8 +59,8 @@ interface OpenFile {
  */
 export class Extractor {
   readonly #options: ExtractOptions;
-  /** Permission bits that new files do not get here; looked up when first needed. */
-  #withheld: number | undefined;
+  /** Undefined when nothing is to be written. */
+  readonly #maker: FileMaker | undefined;
   readonly #queue: ContentsEntry[] = [];
   #queueAt = 0;
   /** Next byte of the tar stream, when it comes whole. */
@@ -66,7 +77,7 @@ export class Extractor {
   readonly #order = new EntryOrder();
   readonly #folders: ContentsEntry[] = [];
   readonly #symlinks: ContentsEntry[] = [];
-  readonly #hardLinks = new Set<string>();
+  readonly #hardLinks: ContentsEntry[] = [];
   /** Folders made before their own entry came, in a selection with hard links. */
   readonly #early = new Set<string>();
   readonly #warnings: string[] = [];
@@ -77,6 +88,7 @@ export class Extractor {
 
   constructor(options: ExtractOptions) {
     this.#options = options;
+    if (options.root !== undefined) this.#maker = new FileMaker(options.root, options);
   }
 
   get files(): number {
@@ -101,7 +113,7 @@ export class Extractor {
     else this.#selected(offset, bytes);
   }
 
-  /** After the last piece: links, modes and times that had to wait. */
+  /** After the last piece, once all files are made: links, modes and times that had to wait. */
   end(): Extracted {
     if (this.#open !== undefined || this.#queueAt < this.#queue.length) {
       throw damaged("The archive lacks content that its contents list names.");
@@ -109,10 +121,17 @@ export class Extractor {
     if (this.#options.whole && (!this.#trailer || this.#expectedAt < this.#expected.length)) {
       throw damaged("The archive's tar stream does not end where its contents list does.");
     }
-    if (this.#options.root !== undefined) {
-      for (const entry of this.#symlinks) this.#makeSymlink(entry);
+    if (this.#maker !== undefined) {
+      // The list names the file itself, never another link to it.
+      const links = new Set(this.#hardLinks.map(({ path }) => path));
+      for (const entry of this.#hardLinks) {
+        if (links.has(entry.target!)) throw linkToNothing(entry);
+        this.#makeHardLink(this.#maker, entry);
+      }
+      for (const entry of this.#symlinks) this.#makeSymlink(this.#maker, entry);
       // Deepest first: a folder's time changes with what is made in it, and its mode may forbid that.
-      for (const entry of this.#folders.reverse()) this.#finishFolder(entry);
+      for (const entry of this.#folders.reverse()) this.#finishFolder(this.#maker, entry);
+      this.#warnings.push(...this.#maker.takeWarnings());
     }
     return {
       totals: {
@@ -138,7 +157,7 @@ export class Extractor {
       if (this.#expectedAt < this.#expected.length) {
         at += this.#compare(bytes.subarray(at));
       } else if (this.#open !== undefined) {
-        at += this.#fill(bytes.subarray(at));
+        at += this.#fill(bytes.subarray(at), at);
       } else {
         this.#next();
       }
@@ -192,10 +211,9 @@ export class Extractor {
       throw damaged("The archive's contents list places a file where it is not.");
     }
     const size = entry.size!;
-    const padding = ZEROS.subarray(0, paddedSize(size) - size);
     if (size <= bytes.length - at) {
-      this.#wholeFile(entry, bytes.subarray(at, at + size));
-      this.#expect(padding);
+      this.#wholeFile(entry, bytes.subarray(at, at + size), at);
+      this.#expect(ZEROS.subarray(0, paddedSize(size) - size));
       return size;
     }
     this.#openFile(entry);
@@ -203,11 +221,11 @@ export class Extractor {
   }
 
   /** Gives content to the open file. */
-  #fill(bytes: Uint8Array): number {
+  #fill(bytes: Uint8Array, at: number): number {
     const file = this.#open!;
     const size = file.entry.size!;
     const piece = bytes.subarray(0, size - file.done);
-    this.#append(file, piece);
+    this.#append(file, piece, at);
     if (file.done === size) {
       this.#closeFile(file);
       if (this.#options.whole) this.#expect(ZEROS.subarray(0, paddedSize(size) - size));
@@ -223,7 +241,7 @@ export class Extractor {
         const from = this.#open.entry.offset! + this.#open.done;
         if (from < at) throw damaged("The archive's files are not in order.");
         if (from >= end) return;
-        at = from + this.#fill(bytes.subarray(from - offset));
+        at = from + this.#fill(bytes.subarray(from - offset), from - offset);
         continue;
       }
       const entry = this.#queue[this.#queueAt];
@@ -233,7 +251,7 @@ export class Extractor {
         if (entry.offset! < at) throw damaged("The archive's files are not in order.");
         this.#openFile(entry);
       } else if (entry.type === "file") {
-        this.#wholeFile(entry, ZEROS.subarray(0, 0));
+        this.#wholeFile(entry, ZEROS.subarray(0, 0), 0);
       } else {
         this.#make(entry);
       }
@@ -246,7 +264,7 @@ export class Extractor {
       case "directory":
         this.#directories += 1;
         this.#folders.push(entry);
-        if (entry.path !== "." && this.#options.root !== undefined) this.#makeFolder(entry);
+        if (entry.path !== "." && this.#maker !== undefined) this.#makeFolder(this.#maker, entry);
         break;
       case "symlink":
         this.#links += 1;
@@ -254,22 +272,27 @@ export class Extractor {
         break;
       case "hardlink":
         this.#links += 1;
-        if (this.#options.root !== undefined) this.#makeHardLink(entry);
+        this.#hardLinks.push(entry);
         break;
       case "file":
         break;
     }
   }
 
-  #wholeFile(entry: ContentsEntry, content: Uint8Array): void {
+  /** A file whose content is all there, `at` where the piece in hand has it. */
+  #wholeFile(entry: ContentsEntry, content: Uint8Array, at: number): void {
     if (hash("sha256", content, "hex") !== entry.sha256) throw wrongContent(entry.path);
-    if (this.#options.root !== undefined) {
-      const fd = this.#create(entry);
-      try {
-        this.#writeAt(fd, entry, content, 0);
-        this.#finishFile(fd, entry);
-      } finally {
-        fs.closeSync(fd);
+    if (this.#maker !== undefined) {
+      if (this.#options.onPart !== undefined) {
+        this.#options.onPart({ entry, at, length: content.length, position: 0 });
+      } else {
+        const fd = this.#create(entry);
+        try {
+          this.#maker.write(fd, entry, content, 0);
+          this.#maker.finish(fd, entry);
+        } finally {
+          fs.closeSync(fd);
+        }
       }
     }
     this.#files += 1;
@@ -277,20 +300,23 @@ export class Extractor {
   }
 
   #openFile(entry: ContentsEntry): void {
-    const fd = this.#options.root === undefined ? undefined : this.#create(entry);
+    const elsewhere = this.#maker === undefined || this.#options.onPart !== undefined;
+    const fd = elsewhere ? undefined : this.#create(entry);
     this.#open = { entry, fd, digest: createHash("sha256"), done: 0 };
   }
 
-  #append(file: OpenFile, piece: Uint8Array): void {
+  #append(file: OpenFile, piece: Uint8Array, at: number): void {
     file.digest.update(piece);
-    if (file.fd !== undefined) this.#writeAt(file.fd, file.entry, piece, file.done);
+    const { entry, done: position } = file;
+    this.#options.onPart?.({ entry, at, length: piece.length, position });
+    if (file.fd !== undefined) this.#maker!.write(file.fd, file.entry, piece, file.done);
     file.done += piece.length;
   }
 
   #closeFile(file: OpenFile): void {
     if (file.digest.digest("hex") !== file.entry.sha256) throw wrongContent(file.entry.path);
     if (file.fd !== undefined) {
-      this.#finishFile(file.fd, file.entry);
+      this.#maker!.finish(file.fd, file.entry);
       fs.closeSync(file.fd);
     }
     this.#open = undefined;
@@ -298,82 +324,22 @@ export class Extractor {
     this.#bytes += file.done;
   }
 
-  #location(path: string): string | Buffer {
-    checkPlatform(path);
-    return systemPath(path === "." ? this.#options.root! : `${this.#options.root}/${path}`);
-  }
-
+  /** A new file; in a selection, a folder may come to be before its own entry. */
   #create(entry: ContentsEntry): number {
-    const location = this.#location(entry.path);
-    const mode = entry.mode & 0o777;
     try {
-      return fs.openSync(location, "wx", mode | 0o200);
+      return this.#maker!.create(entry);
     } catch (error) {
-      if (systemCode(error) === "ENOENT" && !this.#options.whole) {
-        this.#makeParents(entry.path);
-        return fs.openSync(location, "wx", mode | 0o200);
+      if (systemCode(error) !== "ENOENT" || this.#options.whole) {
+        throw cannotMake(entry.path, error);
       }
-      throw cannotMake(entry.path, error);
+      this.#makeParents(entry.path);
+      return this.#maker!.create(entry);
     }
   }
 
-  /** Writes content, leaving holes where the original had them. */
-  #writeAt(fd: number, entry: ContentsEntry, content: Uint8Array, position: number): void {
-    try {
-      if (entry.sparse !== true) {
-        writeFully(fd, content, position);
-        return;
-      }
-      for (let at = 0; at < content.length; ) {
-        const block = content.subarray(at, at + HOLE - ((position + at) % HOLE));
-        if (Buffer.compare(block, ZEROS.subarray(0, block.length)) !== 0) {
-          writeFully(fd, block, position + at);
-        }
-        at += block.length;
-      }
-      if (position + content.length === entry.size) fs.ftruncateSync(fd, entry.size);
-    } catch (error) {
-      throw cannotMake(entry.path, error);
-    }
-  }
-
-  #finishFile(fd: number, entry: ContentsEntry): void {
-    try {
-      const mode = this.#mode(entry, () => fs.fstatSync(fd));
-      const made = (entry.mode & 0o777) | 0o200;
-      if (this.#options.sameOwner) fs.fchownSync(fd, entry.uid ?? 0, entry.gid ?? 0);
-      if (this.#options.sameOwner || (made & ~this.#withheldBits()) !== mode)
-        fs.fchmodSync(fd, mode);
-      const time = seconds(entry.mtime);
-      fs.futimesSync(fd, time, time);
-    } catch (error) {
-      throw cannotMake(entry.path, error);
-    }
-  }
-
-  #withheldBits(): number {
-    this.#withheld ??= withheldBits(this.#options.root!);
-    return this.#withheld;
-  }
-
-  /** Set-id bits come back only with the owner, and the group, they were given to. */
-  #mode(entry: ContentsEntry, made: () => fs.Stats): number {
-    if ((entry.mode & SET_ID) === 0 || this.#options.sameOwner) return entry.mode;
-    const { uid, gid } = made();
-    const sameOwner = (entry.uid ?? 0) === uid;
-    const kept = (sameOwner ? SET_UID : 0) | (sameOwner && (entry.gid ?? 0) === gid ? SET_GID : 0);
-    const mode = entry.mode & (0o1777 | kept);
-    if (mode !== entry.mode) {
-      this.#warnings.push(
-        `${printable(entry.path)}: set-user-id and set-group-id bits left out, for its owner or group is another`,
-      );
-    }
-    return mode;
-  }
-
-  #makeFolder(entry: ContentsEntry): void {
+  #makeFolder(maker: FileMaker, entry: ContentsEntry): void {
     if (this.#early.delete(entry.path)) return;
-    const location = this.#location(entry.path);
+    const location = maker.location(entry.path);
     try {
       fs.mkdirSync(location, { mode: 0o700 });
     } catch (error) {
@@ -386,7 +352,7 @@ export class Extractor {
     for (let depth = 1; depth <= parts.length; depth++) {
       const parent = parts.slice(0, depth).join("/");
       try {
-        fs.mkdirSync(this.#location(parent), { mode: 0o700 });
+        fs.mkdirSync(this.#maker!.location(parent), { mode: 0o700 });
         this.#early.add(parent);
       } catch (error) {
         if (systemCode(error) !== "EEXIST") throw cannotMake(parent, error);
@@ -394,12 +360,9 @@ export class Extractor {
     }
   }
 
-  #makeHardLink(entry: ContentsEntry): void {
-    // The list names the file itself, never another link to it.
-    this.#hardLinks.add(entry.path);
-    if (this.#hardLinks.has(entry.target!)) throw linkToNothing(entry);
-    const from = this.#location(entry.target!);
-    const to = this.#location(entry.path);
+  #makeHardLink(maker: FileMaker, entry: ContentsEntry): void {
+    const from = maker.location(entry.target!);
+    const to = maker.location(entry.path);
     try {
       try {
         fs.linkSync(from, to);
@@ -411,7 +374,7 @@ export class Extractor {
         if (this.#options.sameOwner) fs.chownSync(to, entry.uid ?? 0, entry.gid ?? 0);
         fs.chmodSync(
           to,
-          this.#mode(entry, () => fs.statSync(to)),
+          maker.modeOf(entry, () => fs.statSync(to)),
         );
         fs.utimesSync(to, seconds(entry.mtime), seconds(entry.mtime));
         this.#warnings.push(`${printable(entry.path)}: copied, since it could not be linked`);
@@ -423,8 +386,8 @@ export class Extractor {
     }
   }
 
-  #makeSymlink(entry: ContentsEntry): void {
-    const location = this.#location(entry.path);
+  #makeSymlink(maker: FileMaker, entry: ContentsEntry): void {
+    const location = maker.location(entry.path);
     try {
       fs.symlinkSync(systemPath(entry.target!), location, this.#linkKind(entry));
       if (this.#options.sameOwner) fs.lchownSync(location, entry.uid ?? 0, entry.gid ?? 0);
@@ -443,8 +406,8 @@ export class Extractor {
     return fs.statSync(target, { throwIfNoEntry: false })?.isDirectory() ? "dir" : "file";
   }
 
-  #finishFolder(entry: ContentsEntry): void {
-    const location = this.#location(entry.path);
+  #finishFolder(maker: FileMaker, entry: ContentsEntry): void {
+    const location = maker.location(entry.path);
     try {
       if (this.#options.sameOwner) fs.chownSync(location, entry.uid ?? 0, entry.gid ?? 0);
       fs.chmodSync(location, entry.mode);
@@ -453,48 +416,6 @@ export class Extractor {
     } catch (error) {
       throw cannotMake(entry.path, error);
     }
-  }
-}
-
-/** Found by trying, since a default ACL of the folder counts in place of the umask. */
-function withheldBits(folder: string): number {
-  const probe = `${folder}/.probe-${randomUUID()}`;
-  const fd = fs.openSync(probe, "wx", 0o777);
-  try {
-    return ~fs.fstatSync(fd).mode & 0o777;
-  } finally {
-    fs.closeSync(fd);
-    fs.unlinkSync(probe);
-  }
-}
-
-/** Names that stand for something else on Windows: streams, devices, other folders. */
-function checkPlatform(path: string): void {
-  if (process.platform !== "win32") return;
-  for (const part of path.split("/")) {
-    if (
-      /[<>:"\\|?*\u0000-\u001f]/.test(part) ||
-      (/[. ]$/.test(part) && part !== ".") ||
-      /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(part)
-    ) {
-      throw new RestbackupError("io", `Windows cannot hold a file named ${printable(path)}.`, {
-        hint: "Restore on Linux or macOS, or leave it out with --include.",
-      });
-    }
-  }
-}
-
-/**
- * Seconds as `node:fs` takes them: a double in the end, so to within 0.24 microseconds. As text,
- * because a negative number would mean the present to it.
- */
-function seconds(mtime: string): string {
-  return mtime;
-}
-
-function writeFully(fd: number, content: Uint8Array, position: number): void {
-  for (let done = 0; done < content.length; ) {
-    done += fs.writeSync(fd, content, done, content.length - done, position + done);
   }
 }
 
@@ -508,16 +429,4 @@ export function linkToNothing({ path }: ContentsEntry): RestbackupError {
 
 function wrongContent(path: string): RestbackupError {
   return damaged(`The content of ${printable(path)} is not what was backed up.`);
-}
-
-function cannotMake(path: string, error: unknown): RestbackupError {
-  if (error instanceof RestbackupError) return error;
-  if (systemCode(error) === "EEXIST") {
-    return new RestbackupError(
-      "io",
-      `The archive holds ${printable(path)} beside another name that this file system takes for the same.`,
-      { hint: "Restore on a file system that tells upper and lower case apart, or use --include." },
-    );
-  }
-  return ioError(`Cannot restore ${printable(path)}`, error);
 }

@@ -44,6 +44,18 @@ export interface TarPiece {
   readonly content: Buffer;
 }
 
+/** What was read from the end of an archive; goes to other threads as it is. */
+export interface OpenedArchive {
+  /** The seek-table frame. */
+  readonly table: Uint8Array;
+  /** The last bytes of the stream. */
+  readonly tail: Uint8Array;
+  readonly index: StoredIndex;
+  /** SHA-256 of the index. */
+  readonly digest: Uint8Array;
+  readonly authentication: Authentication;
+}
+
 /**
  * An archive's zstd stream, read from its end: seek table, contents list, then whatever frames are
  * wanted. Knows nothing of files or stores.
@@ -53,31 +65,33 @@ export class ArchiveReader {
   /** What {@link authentication} vouches for: through it, every byte this class hands out. */
   readonly digest: Buffer;
   readonly authentication: Authentication;
+  /** What it reads from, and what another thread needs to read on without opening it again. */
+  readonly source: ByteRange;
+  readonly opened: OpenedArchive;
   readonly #stream: ByteRange;
   readonly #table: SeekTable;
 
-  private constructor(
-    stream: ByteRange,
-    table: SeekTable,
-    index: StoredIndex,
-    digest: Buffer,
-    authentication: Authentication,
-  ) {
-    this.#stream = stream;
-    this.#table = table;
-    this.index = index;
-    this.digest = digest;
-    this.authentication = authentication;
+  /** Reads on in what was opened, here or in another thread; the source holds the same bytes. */
+  constructor(source: ByteRange, opened: OpenedArchive) {
+    this.source = source;
+    this.opened = opened;
+    this.index = opened.index;
+    this.digest = Buffer.from(opened.digest);
+    this.authentication = opened.authentication;
+    this.#stream = withTail(source, Buffer.from(opened.tail));
+    this.#table = new SeekTable(Buffer.from(opened.table));
   }
 
   /** Reads what stands at the end. Throws `damaged`, also for what is no archive of this format. */
   static async open(source: ByteRange): Promise<ArchiveReader> {
-    const stream = await withTail(source);
+    const tail = await readBytes(source, Math.max(0, source.size - TAIL), source.size);
+    const stream = withTail(source, tail);
     if (stream.size < SEEK_TABLE_FOOTER) throw truncated();
     const footer = await readBytes(stream, stream.size - SEEK_TABLE_FOOTER, stream.size);
     const tableStart = stream.size - seekTableSize(footer);
     if (tableStart < 0) throw truncated();
-    const table = new SeekTable(await readBytes(stream, tableStart, stream.size));
+    const tableBytes = await readBytes(stream, tableStart, stream.size);
+    const table = new SeekTable(tableBytes);
     const sizes = checkTable(table, tableStart);
 
     const contents = table.frame(table.count - 1).compressed;
@@ -103,7 +117,8 @@ export class ArchiveReader {
     const authentication = parseAuthenticationBytes(
       await readBytes(stream, authenticationStart, authenticationStart + lengths.authentication),
     );
-    return new ArchiveReader(stream, table, index, indexDigest(indexBytes), authentication);
+    const digest = indexDigest(indexBytes);
+    return new ArchiveReader(source, { table: tableBytes, tail, index, digest, authentication });
   }
 
   /** The contents list's JSON lines, segment by segment, each checked against the index. */
@@ -268,9 +283,8 @@ class Gatherer {
 }
 
 /** Keeps the end of a source at hand, so that what stands there costs one request. */
-async function withTail(source: ByteRange): Promise<ByteRange> {
-  const tailStart = Math.max(0, source.size - TAIL);
-  const tail = await readBytes(source, tailStart, source.size);
+function withTail(source: ByteRange, tail: Buffer): ByteRange {
+  const tailStart = source.size - tail.length;
   return {
     size: source.size,
     async *read(start, end) {

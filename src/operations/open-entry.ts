@@ -80,6 +80,7 @@ export function requireAuthentic(opened: OpenedEntry, allowed: boolean | undefin
 function storedRange(store: Store, archive: ArchiveEntry, transfer: TransferOptions): ByteRange {
   return {
     size: archive.size,
+    givesAway: true,
     async *read(start, end) {
       let objectStart = 0;
       for (const { name, size } of archive.objects) {

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a,b}from"./chunk-AJJCQY2P.js";import"./chunk-KDMDRRTX.js";import"./chunk-5CVMW32T.js";import"./chunk-XCSBXZFE.js";import"./chunk-PY7BYCFT.js";import"./chunk-F4TVHY74.js";import"./chunk-5A7Z3LCQ.js";import"./chunk-EHPIVLOK.js";import"./chunk-GQKLEZVH.js";import"./chunk-CMCPXEKT.js";import"./chunk-RVGHVEYW.js";import"./chunk-74D535FL.js";import"./chunk-DL65OX5T.js";export{a as DEFAULT_VOLUME_SIZE,b as backup};
