@@ -1,4 +1,11 @@
-import { createHmac, randomBytes, randomInt, scrypt, timingSafeEqual } from "node:crypto";
+import {
+  createHash,
+  createHmac,
+  randomBytes,
+  randomInt,
+  scrypt,
+  timingSafeEqual,
+} from "node:crypto";
 import { link, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -18,10 +25,12 @@ export interface Account {
   readonly username: string;
   /** How long entries are kept, in days. */
   readonly retentionDays: number;
+  /** Another one with each password: what was made with earlier credentials ends with them. */
+  readonly generation: string;
 }
 
 /** An account as `accounts/USER.json` holds it. */
-interface AccountRecord extends Account {
+interface AccountRecord extends Omit<Account, "generation"> {
   /** Unix seconds. */
   readonly created: number;
   /** Base64; the password itself is nowhere. */
@@ -145,6 +154,11 @@ export class Accounts {
     return record;
   }
 
+  /** The account as it is now, or undefined when there is none that may be used. */
+  async find(username: string): Promise<Account | undefined> {
+    return await this.#read(username);
+  }
+
   /** The store that holds an account's entries. */
   storeOf(account: Account): Promise<DirectoryStore> {
     const open = this.#stores.get(account.username);
@@ -159,15 +173,22 @@ export class Accounts {
     return opening;
   }
 
-  async #read(username: string): Promise<AccountRecord | undefined> {
+  async #read(username: string): Promise<(AccountRecord & Account) | undefined> {
     if (!USERNAME.test(username)) return undefined;
     const path = join(this.#dataDir, "accounts", `${username}.json`);
     const text = await ignoreMissing(readFile(path, "utf8"));
     if (text === undefined) return undefined;
     const record = JSON.parse(text) as AccountRecord;
     // On some file systems "User.json" is also found as "user.json".
-    return record.username === username ? record : undefined;
+    return record.username === username
+      ? { ...record, generation: generationOf(record) }
+      : undefined;
   }
+}
+
+/** The salt is drawn anew with each password, and says nothing about it. */
+function generationOf(record: AccountRecord): string {
+  return createHash("sha256").update(record.password.salt).digest("hex").slice(0, 16);
 }
 
 function archivesOf(dataDir: string, username: string): string {
