@@ -102,7 +102,7 @@ export async function* decryptChlorocrypt(
   passphrase: string,
 ): AsyncGenerator<Buffer, void, undefined> {
   const plaintext = new PlaintextReader(passphrase);
-  for await (const { aes } of verifiedPieces(source, passphrase)) {
+  for await (const { aes } of verifiedBlocks(source, passphrase)) {
     const plain = await plaintext.update(aes);
     if (plain.length > 0) yield plain;
   }
@@ -119,7 +119,7 @@ export async function* verifyChlorocrypt(
   passphrase: string,
 ): AsyncGenerator<Buffer, void, undefined> {
   const plaintext = new PlaintextReader(passphrase);
-  for await (const { whole, aes } of verifiedPieces(source, passphrase)) {
+  for await (const { whole, aes } of verifiedBlocks(source, passphrase)) {
     await plaintext.update(aes);
     yield Buffer.from(whole);
   }
@@ -196,38 +196,40 @@ class BlockWriter {
   }
 }
 
-/** A part of a file that was found right. Its memory is used again for the next one. */
-interface VerifiedPiece {
-  /** As it stands in the file: the salt, or a block with its MAC. */
+/** A block that was found right. Its memory is used again for the next one. */
+interface VerifiedBlock {
+  /** As it stands in the file, with its MAC, and before the first one the salt. */
   readonly whole: Buffer;
-  /** What is in it for AES: nothing, or the block. */
+  /** What is in it for AES. */
   readonly aes: Buffer;
 }
 
 /** Reads salt and blocks; throws instead of giving a block that is not right. */
-async function* verifiedPieces(
+async function* verifiedBlocks(
   source: ByteSource,
   passphrase: string,
-): AsyncGenerator<VerifiedPiece, void, undefined> {
+): AsyncGenerator<VerifiedBlock, void, undefined> {
+  let salt: Buffer | undefined;
   let mac: RunningHmac | undefined;
-  let position = 0;
-  for await (const whole of saltAndBlocks(source)) {
-    let aes = whole.subarray(0, 0);
+  let position = SALT;
+  for await (const piece of saltAndBlocks(source)) {
     if (mac === undefined) {
-      if (whole.length < SALT) throw truncated();
-      mac = new RunningHmac(await deriveKey(passphrase, whole));
-    } else {
-      const length = whole.length - MAC;
-      const least = position === SALT ? SALT + IV + AES_BLOCK : AES_BLOCK;
-      if (length < least || length % AES_BLOCK !== 0) throw truncated();
-      aes = whole.subarray(0, length);
-      mac.update(aes);
-      if (!timingSafeEqual(mac.read(), whole.subarray(length))) throw wrongMac(position);
+      if (piece.length < SALT) throw truncated();
+      salt = Buffer.from(piece);
+      mac = new RunningHmac(await deriveKey(passphrase, salt));
+      continue;
     }
-    yield { whole, aes };
-    position += whole.length;
+    const length = piece.length - MAC;
+    const least = salt === undefined ? AES_BLOCK : SALT + IV + AES_BLOCK;
+    if (length < least || length % AES_BLOCK !== 0) throw truncated();
+    const aes = piece.subarray(0, length);
+    mac.update(aes);
+    if (!timingSafeEqual(mac.read(), piece.subarray(length))) throw wrongMac(position);
+    yield { whole: salt === undefined ? piece : Buffer.concat([salt, piece]), aes };
+    salt = undefined;
+    position += piece.length;
   }
-  if (position <= SALT) throw truncated();
+  if (position === SALT) throw truncated();
 }
 
 /** Regroups a file: its salt, then blocks with their MACs. The last may be shorter. */
@@ -260,9 +262,8 @@ class PlaintextReader {
     this.#passphrase = passphrase;
   }
 
-  /** @param aes nothing, or a block; the first begins with salt and IV. */
+  /** @param aes a block; the first begins with salt and IV. */
   async update(aes: Buffer): Promise<Buffer> {
-    if (aes.length === 0) return aes;
     if (this.#decipher !== undefined) return this.#decipher.update(aes);
     const key = await deriveKey(this.#passphrase, aes.subarray(0, SALT));
     this.#decipher = createDecipheriv(CIPHER, key, aes.subarray(SALT, SALT + IV));
