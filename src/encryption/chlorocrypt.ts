@@ -11,6 +11,7 @@ import {
 } from "node:crypto";
 import { promisify } from "node:util";
 import { RestbackupError } from "../errors.ts";
+import type { ByteSource } from "./byte-source.ts";
 
 /**
  * chlorocrypt (docs/chlorocrypt.md), in which command-line tools of 2010 to 2012 encrypted: a salt,
@@ -45,9 +46,6 @@ export class ChlorocryptError extends RestbackupError {
     this.fault = fault;
   }
 }
-
-/** Bytes in pieces of any size, in order: a Node stream, a web stream, an array of buffers. */
-export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** Length in bytes of the chlorocrypt file of a plaintext of this many bytes. */
 export function chlorocryptSize(plaintextBytes: number): number {
