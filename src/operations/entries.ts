@@ -44,7 +44,7 @@ interface Found {
 
 /** All backups, oldest first by `createtime`; only those of NAME when it is given. */
 export async function listEntries(
-  store: Store,
+  store: Pick<Store, "list">,
   options: ListOptions & { readonly name?: string | undefined } = {},
 ): Promise<ArchiveEntry[]> {
   const found = new Map<string, Found>();

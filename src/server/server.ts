@@ -12,9 +12,10 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { Accounts } from "./accounts.ts";
-import { answer } from "./answer.ts";
+import { answer, type Services } from "./answer.ts";
 import { isLoopback, parseListenAddress } from "./listen-address.ts";
 import type { ServerEvent } from "./server-event.ts";
+import { Sessions } from "./sessions.ts";
 
 /** A socket on which nothing moves for so long is cut, in milliseconds. */
 const IDLE_TIMEOUT = 120_000;
@@ -56,12 +57,20 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
       hint: "Give --tls-cert and --tls-key, or listen on 127.0.0.1.",
     });
   }
-  const accounts = new Accounts(options.dataDir, options.clock ?? Date.now);
-  const log = options.log ?? (() => {});
+  const clock = options.clock ?? Date.now;
+  const accounts = new Accounts(options.dataDir, clock);
+  const sessions = new Sessions(options.dataDir, accounts, clock);
+  const services: Services = {
+    accounts,
+    sessions,
+    behindTlsProxy: options.behindTlsProxy ?? false,
+    clock,
+    log: options.log ?? (() => {}),
+  };
   const server = createNodeServer(options);
   const underWay = new Set<Promise<void>>();
   const serve = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => {
-    const answering = answer(accounts, log, req, res, expectsContinue);
+    const answering = answer(services, req, res, expectsContinue);
     underWay.add(answering);
     void answering.finally(() => underWay.delete(answering));
   };
@@ -72,6 +81,7 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
     async listen() {
       try {
         await accounts.openAll();
+        await sessions.tidy();
         server.listen(address);
         await once(server, "listening");
       } catch (error) {

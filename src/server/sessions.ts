@@ -40,9 +40,17 @@ interface StoredSession {
   readonly record: SessionRecord;
 }
 
+/** A session that works. */
+export interface LiveSession {
+  readonly state: "live";
+  readonly account: Account;
+  /** Unix seconds. */
+  readonly expires: number;
+}
+
 /** What there is to say of a token. */
-export type SessionState =
-  | { readonly state: "live"; readonly account: Account; readonly expires: number }
+type SessionState =
+  | LiveSession
   /** Over, by its age or because it was ended; `since` is in Unix seconds. */
   | { readonly state: "expired" | "ended"; readonly since: number }
   | { readonly state: "unknown" };
@@ -110,7 +118,8 @@ export class Sessions {
   /** What a token is good for at this moment. */
   async find(token: string): Promise<SessionState> {
     // Found by its hash: how long a miss takes tells nothing about tokens that exist.
-    const record = await readRecord(this.#pathOf(token));
+    const path = this.#pathOf(token);
+    const record = path === undefined ? undefined : await readRecord(path);
     if (record === undefined) return { state: "unknown" };
     const now = this.#now();
     if (now >= record.expires + REMEMBERED) return { state: "unknown" };
@@ -125,6 +134,7 @@ export class Sessions {
   /** Ends a session before its time, durably. */
   async end(token: string): Promise<void> {
     const path = this.#pathOf(token);
+    if (path === undefined) return;
     const record = await readRecord(path);
     if (record !== undefined) await endRecord(path, record, this.#now());
   }
@@ -202,8 +212,7 @@ async function readSessions(folder: string): Promise<StoredSession[]> {
   return sessions;
 }
 
-async function readRecord(path: string | undefined): Promise<SessionRecord | undefined> {
-  if (path === undefined) return undefined;
+async function readRecord(path: string): Promise<SessionRecord | undefined> {
   const text = await ignoreMissing(readFile(path, "utf8"));
   return text === undefined ? undefined : (JSON.parse(text) as SessionRecord);
 }
