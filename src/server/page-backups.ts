@@ -1,7 +1,7 @@
 import { parseName } from "../naming.ts";
 import { encodeObjectPath } from "../stores/object-name.ts";
 import { ageInWords, countInWords, sizeInWords } from "../words.ts";
-import { documentHtml } from "./page.ts";
+import { documentHtml, MARK } from "./page.ts";
 import type { Cursor, PageBackup, PageContent } from "./page-content.ts";
 import { emptyHtml, joinHtml, restoreHtml } from "./page-help.ts";
 import {
@@ -44,7 +44,7 @@ export function backupsPage(page: BackupsPage): Html {
     `Backups on ${host}`,
     `<a class="skip" href="#backups">Skip to the backups</a>
 <header>
-<p class="soft">${escapeHtml(host)}</p>
+<p class="host">${MARK} ${escapeHtml(host)}</p>
 <h1>Backups</h1>
 <p class="lead">${leadHtml(page)}</p>
 ${sessionHtml(page)}</header>
@@ -80,12 +80,13 @@ function groupByName(backups: readonly PageBackup[]): Group[] {
 
 function leadHtml({ content, continued, retentionDays, now }: BackupsPage): Html {
   const kept = `Each is kept for ${countInWords(retentionDays, "day")}.`;
-  if (content.files === 0) return `Nothing is stored yet. ${kept.replace("Each", "Each backup")}`;
+  if (content.files === 0)
+    return `There are no backups yet. ${kept.replace("Each", "Each backup")}`;
   const [newest] = content.backups;
   const last =
     newest === undefined || continued
       ? ""
-      : `The newest is from <strong>${ageInWords(now - newest.createtime)}</strong>. `;
+      : `The newest was stored <strong>${ageInWords(now - newest.createtime)}</strong>. `;
   const total = `${countInWords(content.files, "file")}, ${sizeInWords(content.bytes)} in all. `;
   return last + total + kept;
 }
@@ -155,15 +156,13 @@ function keptHtml(deletetime: number | undefined, now: number): Html {
   return `${dayHtml(deletetime)} <span class="aside${soon}">${remainingInWords(left)}</span>`;
 }
 
-function filesHtml({ entry, objects, complete }: PageBackup): Html {
+function filesHtml(backup: PageBackup): Html {
+  const { entry, objects, complete } = backup;
   const [first] = objects;
   if (complete && objects.length === 1 && first !== undefined) return downloadHtml(first.name);
   const count = countInWords(objects.length, "volume");
   const listed = objects.slice(0, MAX_VOLUMES);
-  const items = listed.map(
-    ({ name, size }) =>
-      `<li>${downloadHtml(name)} <span class="soft">${sizeInWords(size)}</span></li>`,
-  );
+  const items = listed.map((volume) => `<li>${volumeHtml(volume, entry)}</li>`);
   const rest =
     objects.length > listed.length
       ? `<p>The JSON listing names the other ${objects.length - listed.length}.</p>`
@@ -175,14 +174,22 @@ function filesHtml({ entry, objects, complete }: PageBackup): Html {
 <ol class="volumes">
 ${items.join("\n")}
 </ol>${rest}
-${complete ? joinHtml(entry) : ""}</details>`;
+${complete ? joinHtml(backup) : ""}</details>`;
 }
 
-/** The names of links say what they download, in full. */
+/** The texts of links say what they download, in full. */
 function downloadHtml(name: string): Html {
+  return `<a ${targetHtml(name)}>${nameHtml(name)}</a>`;
+}
+
+function volumeHtml({ name, size }: PageBackup["objects"][number], entry: string): Html {
+  const number = escapeHtml(name.slice(entry.length + 1));
+  return `<a ${targetHtml(name)}><span><span class="hidden">${nameHtml(entry)}.</span>${number}</span> <span class="soft">${sizeInWords(size)}</span></a>`;
+}
+
+function targetHtml(name: string): Html {
   const file = name.slice(name.lastIndexOf("/") + 1);
-  const href = `.${encodeObjectPath(name)}`;
-  return `<a href="${escapeHtml(href)}" download="${escapeHtml(file)}">${nameHtml(name)}</a>`;
+  return `href="${escapeHtml(`.${encodeObjectPath(name)}`)}" download="${escapeHtml(file)}"`;
 }
 
 /** Why a set of volumes is not whole. */

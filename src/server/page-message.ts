@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import { documentHtml } from "./page.ts";
+import { documentHtml, MARK } from "./page.ts";
 import { escapeHtml, type Html } from "./page-text.ts";
 
 const HEADINGS: Readonly<Record<number, string>> = {
@@ -9,23 +9,19 @@ const HEADINGS: Readonly<Record<number, string>> = {
   429: "Too many requests",
 };
 
-const ADVICE: Readonly<Record<number, string>> = {
-  401:
-    "Load this page again and give both. They stand in the access url, " +
-    "https://USERNAME:PASSWORD@HOST/, which was shown when the account was made.",
-  404: "It may have been kept for as long as was asked, and be gone now.",
-};
+const SIGN_IN =
+  "Load this page again and give both. They stand in the access url, " +
+  "https://USERNAME:PASSWORD@HOST/, which was shown when the account was made.";
 
 /** A refusal as a page. `message` is a sentence for a person. */
 export function messagePage(status: number, message: string): Html {
   const heading = HEADINGS[status] ?? STATUS_CODES[status] ?? "Refused";
-  const advice = ADVICE[status];
   return documentHtml(
     heading,
     `<main class="message">
+<p class="host">${MARK} restbackup</p>
 <h1>${escapeHtml(heading)}</h1>
-<p>${escapeHtml(message)}</p>
-${advice === undefined ? "" : `<p class="soft">${escapeHtml(advice)}</p>`}
+<p>${escapeHtml(message)}</p>${status === 401 ? `\n<p class="soft">${SIGN_IN}</p>` : ""}
 </main>`,
   );
 }

@@ -3,12 +3,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { STYLE } from "./page-style.ts";
 import { escapeHtml, type Html } from "./page-text.ts";
 
-/** A tab's picture: it lies in the page, so that no browser asks for one. */
-const ICON =
-  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E" +
-  "%3Crect width='32' height='32' rx='7' fill='%230b5f54'/%3E" +
-  "%3Cpath d='M16 6v13m-6-6 6 6 6-6M8 25h16' fill='none' stroke='%23fff' stroke-width='3' " +
-  "stroke-linecap='round' stroke-linejoin='round'/%3E%3C/svg%3E";
+/** The mark of these pages, and in a tab. */
+export const MARK: Html =
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" aria-hidden="true">` +
+  `<rect width="32" height="32" rx="7" fill="#0b5f54"/>` +
+  `<path d="M16 6v13m-6-6 6 6 6-6M8 25h16" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/></svg>`;
+
+/** In the page itself, so that no browser asks for one. */
+const ICON = `data:image/svg+xml,${encodeURIComponent(MARK)}`;
 
 /** No script, nothing from elsewhere, in nobody's frame: this style and this icon are all there is. */
 const CONTENT_SECURITY_POLICY = [
