@@ -107,5 +107,9 @@ async function route(
   const name = decodeObjectPath(path);
   const store = await accounts.storeOf(account);
   if (reads) await sendObject(req, res, store, name);
-  else await receiveObject(req, res, store, name, expectsContinue);
+  else {
+    const { quotaBytes } = account;
+    const room = { usage: accounts.usageOf(account), quotaBytes };
+    await receiveObject(req, res, store, name, expectsContinue, room);
+  }
 }

@@ -13,7 +13,7 @@ const MAX_OBJECT_BYTES = 5_368_709_120;
 /** What there is room for in an account. */
 export interface Room {
   readonly usage: Usage;
-  readonly quotaBytes?: number;
+  readonly quotaBytes: number | undefined;
 }
 
 /** Answers GET and HEAD of a name. */

@@ -16,6 +16,9 @@ import { answer, type Services } from "./answer.ts";
 import { isLoopback, parseListenAddress } from "./listen-address.ts";
 import type { ServerEvent } from "./server-event.ts";
 import { Sessions } from "./sessions.ts";
+import { Sweeper, type SweepReport } from "./sweep.ts";
+import { sweepEvents } from "./sweep-events.ts";
+import { TrustedClock } from "./trusted-clock.ts";
 
 /** A socket on which nothing moves for so long is cut, in milliseconds. */
 const IDLE_TIMEOUT = 120_000;
@@ -37,6 +40,8 @@ export interface BackupServerOptions {
   readonly clock?: () => number;
   /** Called once for each answered request, and for failures of the server itself. */
   readonly log?: (event: ServerEvent) => void;
+  /** Called after each sweep that deletes what has expired; the log has the same in words. */
+  readonly onSweep?: (report: SweepReport) => void;
 }
 
 export interface BackupServer {
@@ -58,14 +63,22 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
     });
   }
   const clock = options.clock ?? Date.now;
-  const accounts = new Accounts(options.dataDir, clock);
+  const log = options.log ?? (() => {});
+  const trustedClock = new TrustedClock(options.dataDir, { clock });
+  const accounts = new Accounts(options.dataDir, () => trustedClock.now());
+  const sweeper = new Sweeper(accounts, trustedClock, {
+    report: (report) => {
+      sweepEvents(report).forEach(log);
+      options.onSweep?.(report);
+    },
+  });
   const sessions = new Sessions(options.dataDir, accounts, clock);
   const services: Services = {
     accounts,
     sessions,
     behindTlsProxy: options.behindTlsProxy ?? false,
     clock,
-    log: options.log ?? (() => {}),
+    log,
   };
   const server = createNodeServer(options);
   const underWay = new Set<Promise<void>>();
@@ -82,9 +95,11 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
       try {
         await accounts.openAll();
         await sessions.tidy();
+        await sweeper.start();
         server.listen(address);
         await once(server, "listening");
       } catch (error) {
+        await sweeper.stop();
         throw ioError(`Cannot serve on ${options.listen}`, error);
       }
       const { port } = server.address() as AddressInfo;
@@ -105,6 +120,7 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
       await closed;
       // An upload that was cut is still clearing its temporary files away.
       await Promise.allSettled(underWay);
+      await sweeper.stop();
     },
   };
 }
