@@ -25,6 +25,12 @@ interface FolderLook {
   readonly member?: TarMember;
 }
 
+/** Something that was renamed: paths before and after. */
+interface Move {
+  readonly from: string;
+  readonly to: string;
+}
+
 const SET_UID = 0o4000;
 const SET_GID = 0o2000;
 const OWNER_ALL = 0o700;
@@ -295,21 +301,25 @@ export class Tree {
 
   /**
    * Renames one after the other. What is in the way was deleted or renamed itself, and the list has
-   * not come to it yet: it waits aside.
+   * not come to it yet: it waits aside. GNU tar itself gives up there.
    */
   #rename(renames: readonly Rename[]): void {
     if (renames.length === 0) return;
     const aside = `.restbackup-${randomUUID()}`;
     fs.mkdirSync(this.#location(aside), { mode: OWNER_ALL });
-    const moved: { readonly path: string; readonly place: string }[] = [];
-    const setAside = (path: string): void => {
-      const place = `${aside}/${moved.length}`;
-      this.#move(path, place);
-      moved.push({ path, place });
+    const moves: Move[] = [];
+    const move = (from: string, to: string): void => {
+      this.#move(from, to);
+      moves.push({ from, to });
+    };
+    const setAside = (path: string): string => {
+      const place = `${aside}/${moves.length}`;
+      move(path, place);
+      return place;
     };
     const temporary = `${aside}/temporary`;
     for (const { from, to } of renames) {
-      const source = from === undefined ? temporary : this.#find(memberPath(from), moved);
+      let source = from === undefined ? temporary : this.#find(memberPath(from), moves);
       const target = to === undefined ? temporary : memberPath(to);
       if (source === undefined || source === "." || target === ".") {
         this.#options.warn(
@@ -318,30 +328,27 @@ export class Tree {
         continue;
       }
       if (source === target) continue;
-      if (target.startsWith(`${source}/`)) {
-        throw damaged(`The archive moves the folder ${printable(source)} into itself.`);
-      }
+      // Into a new folder of its own name.
+      if (target.startsWith(`${source}/`)) source = setAside(source);
       this.#walk(parentOf(target), (part, stat) => {
         if (stat !== undefined) setAside(part);
         fs.mkdirSync(this.#location(part), { mode: OWNER_ALL });
         return true;
       });
       if (this.#stat(target) !== undefined) setAside(target);
-      this.#move(source, target);
+      move(source, target);
     }
     this.#remove(aside);
   }
 
-  /** Where something that was at a path is now. */
-  #find(
-    path: string,
-    moved: readonly { readonly path: string; readonly place: string }[],
-  ): string | undefined {
-    const asides = moved
-      .filter((item) => path === item.path || path.startsWith(`${item.path}/`))
-      .map((item) => item.place + path.slice(item.path.length))
-      .reverse();
-    return [path, ...asides].find(
+  /** Where something is by this name or, where there is no such thing, what was so named at first. */
+  #find(path: string, moves: readonly Move[]): string | undefined {
+    const moved = moves.reduce(
+      (at, { from, to }) =>
+        at === from || at.startsWith(`${from}/`) ? to + at.slice(from.length) : at,
+      path,
+    );
+    return [path, moved].find(
       (place) => this.#enter(parentOf(place)) && this.#stat(place) !== undefined,
     );
   }
