@@ -32,6 +32,7 @@ const EXAMPLES = `Examples:
 /** The whole command line, with nothing loaded yet that only some commands need. */
 export function buildProgram(
   begin: (options: GlobalOptions, ifStopped: string | undefined) => Context,
+  print: (help: string) => void = (help) => void process.stdout.write(help),
 ): Command {
   const program = new Command("restbackup")
     .description("Encrypted backups that are never replaced, and come back identical.")
@@ -39,7 +40,7 @@ export function buildProgram(
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show help for a command")
     .exitOverride()
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({ writeOut: print, outputError: () => {} })
     .configureHelp({ showGlobalOptions: true })
     .option(
       "--store <url>",
@@ -49,7 +50,15 @@ export function buildProgram(
     .option("--key-file <file>", "a file that holds the key: age identities, or a passphrase")
     .option("--json", "print one JSON document; errors and warnings are JSON lines on stderr")
     .option("-q, --quiet", "print nothing but what was asked for, warnings and errors")
+    .option(
+      "-v, --verbose",
+      "say on stderr what is used and done: store, key, recipients, objects, retries; no secret",
+    )
     .option("--no-progress", "do not show progress")
+    .option(
+      "--retries <number>",
+      "how often a request that failed is sent again, 0 to 100; by default 5, after 1 s, 2 s, 4 s, …",
+    )
     .addHelpText("after", `\n${EXAMPLES}\n\n${ENVIRONMENT}\n\n${EXIT_CODES_IN_WORDS}`);
   const start = (ifStopped?: string) => begin(program.opts<GlobalOptions>(), ifStopped);
   addBackup(program, start);

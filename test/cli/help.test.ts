@@ -103,7 +103,7 @@ describe.concurrent("before any work", () => {
     expect(complete("restore", "--to", "w")).toEqual(["website"]);
     expect(complete("restore", "--to", "website/i")).toEqual([]);
     expect(complete("account", "")).toContain("create");
-    expect(complete("account", "create", "--ret")).toEqual(["--retention"]);
+    expect(complete("account", "create", "--rete")).toEqual(["--retention"]);
     expect(complete("list", "--js")).toEqual(["--json"]);
     expect(complete("completion", "")).toEqual(["bash", "zsh", "fish"]);
     expect(complete("restore", "--name", "")).toEqual([]);

@@ -43,7 +43,8 @@ async function run({ output }: Context, flags: Flags): Promise<void> {
   const { username, password } = credentials;
   const accessUrl = `${origin.replace("://", `://${username}:${password}@`)}/`;
   output.notice("This access url is shown once; the password in it is stored nowhere else:");
-  await output.result([accessUrl], { accessUrl, username, retentionDays });
+  const ifLost = `The account ${username} was made, but its password is lost: make another.`;
+  await output.result([accessUrl], { accessUrl, username, retentionDays }, ifLost);
 }
 
 /** The server's origin, checked before there is an account. Throws `usage`. */

@@ -5,7 +5,14 @@ import { checkName, parseName } from "../../naming.ts";
 import type { RestoreResult } from "../../operations/restore.ts";
 import { durationInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
-import { archiveJson, createdInWords, table, totalsInWords, writerInWords } from "../present.ts";
+import {
+  archiveJson,
+  createdInWords,
+  objectInWords,
+  table,
+  totalsInWords,
+  writerInWords,
+} from "../present.ts";
 import { progressOf } from "../progress.ts";
 import { repeatable } from "../repeatable.ts";
 import { addReadingOptions, openReading, type Reading, type ReadingFlags } from "./reading.ts";
@@ -63,6 +70,7 @@ async function run(context: Context, given: string | undefined, flags: Flags): P
       onProgress: progressOf(context),
     });
     for (const warning of result.warnings) output.warn(visible(warning));
+    for (const object of result.archive.objects) output.detail(objectInWords(object));
     const seconds = (performance.now() - begun) / 1000;
     const { description: store } = reading.store;
     await output.summary(inWords(result, store, seconds), asJson(result, store, seconds));

@@ -2,7 +2,14 @@ import type { Command } from "commander";
 import type { VerifyResult } from "../../operations/restore.ts";
 import { durationInWords, sizeInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
-import { archiveJson, createdInWords, table, totalsInWords, writerInWords } from "../present.ts";
+import {
+  archiveJson,
+  createdInWords,
+  objectInWords,
+  table,
+  totalsInWords,
+  writerInWords,
+} from "../present.ts";
 import { progressOf } from "../progress.ts";
 import { addReadingOptions, openReading, type ReadingFlags } from "./reading.ts";
 
@@ -41,6 +48,7 @@ async function run(context: Context, entry: string | undefined, flags: Flags): P
       allowUnauthenticated: flags.allowUnauthenticated,
       onProgress: progressOf(context),
     });
+    for (const object of result.archive.objects) output.detail(objectInWords(object));
     const seconds = (performance.now() - begun) / 1000;
     const { description: store } = reading.store;
     await output.summary(inWords(result, store, seconds), {
