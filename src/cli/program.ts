@@ -2,6 +2,8 @@ import { Command } from "commander";
 import { VERSION } from "../version.ts";
 import { addAccount } from "./commands/account.ts";
 import { addBackup } from "./commands/backup.ts";
+import { addCheck } from "./commands/check.ts";
+import { addClock } from "./commands/clock.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addKeygen } from "./commands/keygen.ts";
 import { addList } from "./commands/list.ts";
@@ -69,6 +71,8 @@ export function buildProgram(
   addKeygen(program, start);
   addServe(program, start);
   addAccount(program, start);
+  addCheck(program, start);
+  addClock(program, start);
   addCompletion(program, start);
   return program;
 }

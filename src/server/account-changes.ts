@@ -11,6 +11,7 @@ import {
   usernamesIn,
   withDataLock,
 } from "./data-folder.ts";
+import { deletetimeOf } from "./listing.ts";
 import { hashPassword } from "./passwords.ts";
 
 /** An account as its operator sees it. */
@@ -47,23 +48,32 @@ export async function listAccounts(dataDir: string): Promise<AccountState[]> {
   }
 }
 
-/** What an account stores, of it what is older than so many days now. */
+/**
+ * What an account stores: all of it, or what is older than so many days. Nothing where there is no
+ * store yet. Throws `io`.
+ */
 export async function measureAccount(
   dataDir: string,
   username: string,
-  olderThanDays: number,
-  options: { readonly signal?: AbortSignal; readonly now?: number } = {},
-): Promise<{ files: number; bytes: number; olderFiles: number; olderBytes: number }> {
-  const { signal, now = Date.now() } = options;
-  const store = await openDirectoryStore(archivesPath(dataDir, username));
-  const measure = { files: 0, bytes: 0, olderFiles: 0, olderBytes: 0 };
-  const limit = now / 1000 - olderThanDays * 86_400;
+  options: { readonly olderThanDays?: number; readonly signal?: AbortSignal } = {},
+): Promise<{ files: number; bytes: number }> {
+  const { olderThanDays, signal } = options;
+  const measure = { files: 0, bytes: 0 };
+  const store = await openDirectoryStore(archivesPath(dataDir, username)).catch((error) => {
+    if (error instanceof RestbackupError && error.code === "not-found") return undefined;
+    throw error;
+  });
+  if (store === undefined) return measure;
+  const now = Date.now() / 1000;
   for await (const { size, createtime } of store.list(signal === undefined ? {} : { signal })) {
+    if (
+      olderThanDays !== undefined &&
+      deletetimeOf(createtime, { retentionDays: olderThanDays }) >= now
+    ) {
+      continue;
+    }
     measure.files += 1;
     measure.bytes += size;
-    if (createtime >= limit) continue;
-    measure.olderFiles += 1;
-    measure.olderBytes += size;
   }
   return measure;
 }
