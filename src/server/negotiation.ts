@@ -2,12 +2,19 @@
 export type Preference = "html" | "json" | "text";
 
 /**
+ * What `java.net.HttpURLConnection` sends for programs that ask for nothing: it begins with HTML, and
+ * means no preference. Clients of this API were written with it.
+ */
+const JAVA_DEFAULT = /^text\/html, image\/gif, image\/jpeg, (?:\*; ?q=\.2, )?\*\/\*; ?q=0?\.2$/;
+
+/**
  * Whether a page is wanted instead of JSON: only where the client prefers `text/html`
- * (`backup-api.md`, part 2). Without an `Accept` field, and where anything
- * is taken alike, JSON is sent.
+ * (`backup-api.md`, part 2). Without an `Accept` field, and where anything is taken alike, JSON is
+ * sent.
  */
 export function prefersHtml(accept: string | undefined): boolean {
-  const ranges = parseAccept(accept ?? "");
+  if (accept === undefined || JAVA_DEFAULT.test(accept)) return false;
+  const ranges = parseAccept(accept);
   return qualityOf("text/html", ranges) > qualityOf("application/json", ranges);
 }
 

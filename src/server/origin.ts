@@ -23,7 +23,7 @@ function hostOf(req: IncomingMessage): string {
     const { localAddress = "127.0.0.1", localPort } = req.socket;
     return `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
   }
-  if (host.length > 255 || !HOST.test(host)) {
+  if (host.length > 255 || !HOST.test(host) || !URL.canParse(`http://${host}`)) {
     throw new Refusal(400, "The Host field holds no host.");
   }
   return host.toLowerCase();

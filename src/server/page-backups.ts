@@ -23,7 +23,7 @@ const SOON = 7 * 86_400;
 
 export interface BackupsPage {
   readonly content: PageContent;
-  /** The page before began elsewhere: this is not the first. */
+  /** Whether this is not the first page. */
   readonly continued: boolean;
   /** `https://backup.example`, as the client reached the server. */
   readonly origin: string;
@@ -37,9 +37,15 @@ export interface BackupsPage {
 
 /** The page of an account's backups, grouped by name. Needs no script and nothing from elsewhere. */
 export function backupsPage(page: BackupsPage): Html {
-  const { content, continued, origin } = page;
+  const { content, continued, origin, now } = page;
   const groups = groupByName(content.backups);
   const host = new URL(origin).host;
+  const main = [
+    groups.length > 1 ? namesHtml(groups, now) : "",
+    ...groups.map((group, index) => groupHtml(group, index, now)),
+    pagesHtml(content.next, continued),
+    content.files === 0 ? emptyHtml(page) : restoreHtml(page),
+  ];
   return documentHtml(
     `Backups on ${host}`,
     `<a class="skip" href="#backups">Skip to the backups</a>
@@ -49,11 +55,7 @@ export function backupsPage(page: BackupsPage): Html {
 <p class="lead">${leadHtml(page)}</p>
 ${sessionHtml(page)}</header>
 <main id="backups" tabindex="-1">
-${groups.length > 1 ? namesHtml(groups, page.now) : ""}${groups
-  .map((group, index) => groupHtml(group, index, page))
-  .join(
-    "",
-  )}${pagesHtml(content.next, continued)}${content.files === 0 ? emptyHtml(page) : restoreHtml(page)}
+${main.join("")}
 </main>
 <footer><p>Times are in UTC. What is stored here can be neither changed nor deleted before it expires.</p></footer>`,
   );
@@ -80,8 +82,7 @@ function groupByName(backups: readonly PageBackup[]): Group[] {
 
 function leadHtml({ content, continued, retentionDays, now }: BackupsPage): Html {
   const kept = `Each is kept for ${countInWords(retentionDays, "day")}.`;
-  if (content.files === 0)
-    return `There are no backups yet. ${kept.replace("Each", "Each backup")}`;
+  if (content.files === 0) return `There are no backups yet. ${kept}`;
   const [newest] = content.backups;
   const last =
     newest === undefined || continued
@@ -112,7 +113,7 @@ function headingHtml(name: string | undefined): Html {
   return name === undefined ? `<span class="name">Other files</span>` : nameHtml(name);
 }
 
-function groupHtml({ name, backups }: Group, index: number, { now }: BackupsPage): Html {
+function groupHtml({ name, backups }: Group, index: number, now: number): Html {
   const folds = backups.length > UNFOLDED;
   const shown = folds ? backups.slice(0, SHOWN_WHEN_FOLDED) : backups;
   const folded = backups.slice(shown.length);

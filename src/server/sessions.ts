@@ -95,6 +95,8 @@ export class Sessions {
 
   /** Forgets what is long over, and refuses when too many are not over. */
   async #makeRoom(folder: string, generation: string, now: number): Promise<void> {
+    // With few files there is nothing to count; what is long over is then removed by the next start.
+    if ((await readdir(folder)).length < MAX_LIVE) return;
     const sessions = await readSessions(folder);
     const isLive = ({ record }: StoredSession) =>
       now < record.expires && record.generation === generation;
