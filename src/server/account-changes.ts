@@ -13,6 +13,7 @@ import {
 } from "./data-folder.ts";
 import { deletetimeOf } from "./listing.ts";
 import { hashPassword } from "./passwords.ts";
+import { endSessions } from "./sessions.ts";
 
 /** An account as its operator sees it. */
 export interface AccountState {
@@ -87,7 +88,7 @@ export async function changeAccount(
   username: string,
   change: AccountChange,
 ): Promise<AccountState> {
-  return await update(dataDir, username, (record) => {
+  const state = await update(dataDir, username, (record) => {
     const { disabled = record.disabled, retentionDays = record.retentionDays } = change;
     const quotaBytes = change.quotaBytes ?? record.quotaBytes;
     const { disabled: _, quotaBytes: __, ...rest } = record;
@@ -100,6 +101,9 @@ export async function changeAccount(
     checkSettings(changed);
     return changed;
   });
+  // Enabled again, the account does not bring back links that had been given away.
+  if (change.disabled === true) await endSessions(dataDir, username);
+  return state;
 }
 
 /**

@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ioError } from "../errors.ts";
+import { ioError, RestbackupError } from "../errors.ts";
+import { printable } from "../naming.ts";
 import { ignoreMissing, makeFolder, syncFolder, writeDurably } from "../stores/durable.ts";
 import type { Account, Accounts } from "./accounts.ts";
+import { checkDataFolder, usernamesIn } from "./data-folder.ts";
 import { Refusal } from "./refusal.ts";
 
 /** How long a session works: `backup-api.md`, part 1. In seconds. */
@@ -168,15 +170,19 @@ export class Sessions {
 
 /**
  * Ends all sessions of an account, also while a server runs. Gives how many were not over yet.
- * Throws `io`.
+ * Throws `not-found` when there is no such account, `io`.
  */
 export async function endSessions(
   dataDir: string,
   username: string,
   clock: () => number = Date.now,
 ): Promise<number> {
+  await checkDataFolder(dataDir);
   const now = Math.floor(clock() / 1000);
   try {
+    if (!(await usernamesIn(dataDir)).includes(username)) {
+      throw new RestbackupError("not-found", `There is no account ${printable(username)}.`);
+    }
     const sessions = await readSessions(folderOf(dataDir, username));
     const live = sessions.filter(({ record }) => now < record.expires);
     for (const { path, record } of live) await endRecord(path, record, now);

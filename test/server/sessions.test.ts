@@ -382,7 +382,9 @@ describe("a session is over", () => {
     expect(await endSessions(server.dataDir, server.username)).toBeGreaterThanOrEqual(2);
     for (const url of urls) expect((await fetch(url)).status).toBe(410);
     expect(await endSessions(server.dataDir, server.username)).toBe(0);
-    expect(await endSessions(server.dataDir, "nobody")).toBe(0);
+    await expect(endSessions(server.dataDir, "nobody")).rejects.toMatchObject({
+      code: "not-found",
+    });
     expect((await fetch(await makeSession())).status).toBe(200);
   });
 
@@ -404,6 +406,8 @@ describe("a session is over", () => {
     const second = await make(password);
     expect((await fetch(second)).status).toBe(200);
     await changeAccount(own.dataDir, own.username, { disabled: true });
+    expect((await fetch(second)).status).toBe(410);
+    await changeAccount(own.dataDir, own.username, { disabled: false });
     expect((await fetch(second)).status).toBe(410);
     await own.close();
   });

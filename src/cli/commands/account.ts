@@ -82,6 +82,13 @@ export function addAccount(program: Command, start: Start): void {
     )
     .action((username: string, flags: Flags) => rotate(start(), username, flags));
   account
+    .command("end-sessions")
+    .description("End the sessions of an account: the links that work without its password.")
+    .argument("<username>")
+    .requiredOption(...DATA)
+    .addHelpText("after", examples("end-sessions xK3vPq8mZt2a --data /srv/restbackup"))
+    .action((username: string, flags: Flags) => endAllSessions(start(), username, flags));
+  account
     .command("set")
     .description("Change how long an account's backups are kept, also those it has, and its quota.")
     .argument("<username>")
@@ -189,6 +196,20 @@ async function rotate({ output }: Context, username: string, flags: Flags): Prom
     `The password of ${username} was changed, but the new one is lost: rotate it again.`,
   );
   if (state.disabled) output.warn(`The account ${username} is disabled.`);
+}
+
+async function endAllSessions(
+  { output }: Context,
+  username: string,
+  { data }: Flags,
+): Promise<void> {
+  const { endSessions } = await import("../../server/sessions.ts");
+  await actAsOwner(data);
+  const ended = await endSessions(data, username);
+  await output.summary([`Ended ${countInWords(ended, "session")} of ${username}.`], {
+    username,
+    ended,
+  });
 }
 
 function stateInWords({ username, disabled, retentionDays, quotaBytes }: AccountState): string[] {
