@@ -4,6 +4,7 @@ import { applyArchive } from "../archive/gnu-tar/apply.ts";
 import { keepOnly } from "../archive/gnu-tar/keep-only.ts";
 import { readTar, type TarMember } from "../archive/gnu-tar/reader.ts";
 import { Room } from "../archive/gnu-tar/room.ts";
+import { totalsOf } from "../archive/gnu-tar/totals.ts";
 import { Tree } from "../archive/gnu-tar/tree.ts";
 import { RestbackupError } from "../errors.ts";
 import { printable } from "../naming.ts";
@@ -58,6 +59,8 @@ interface LegacyResult {
 export interface LegacyRestoreResult extends LegacyResult {
   /** Absolute path of the restored folder. */
   readonly to: string;
+  /** What was restored. */
+  readonly totals: ContentsTotals;
 }
 
 /**
@@ -94,11 +97,19 @@ async function restoreChain(options: LegacyRestoreOptions): Promise<LegacyRestor
         });
       }
     }
+    const totals = totalsOf(target.staging);
     signal?.throwIfAborted();
     meter.enter("placing");
     await target.place(tree.rootRestored && include === undefined);
     meter.end();
-    return { archive, applied, authenticity, to: target.path, warnings: warnings.list() };
+    return {
+      archive,
+      applied,
+      authenticity,
+      to: target.path,
+      totals,
+      warnings: warnings.list(),
+    };
   } finally {
     await target.discard();
   }

@@ -15,7 +15,13 @@ import {
 } from "../present.ts";
 import { progressOf } from "../progress.ts";
 import { repeatable } from "../repeatable.ts";
-import { addReadingOptions, openReading, type Reading, type ReadingFlags } from "./reading.ts";
+import {
+  addReadingOptions,
+  type LegacyReading,
+  openReading,
+  type Reading,
+  type ReadingFlags,
+} from "./reading.ts";
 
 interface Flags extends ReadingFlags {
   readonly to?: string;
@@ -23,6 +29,7 @@ interface Flags extends ReadingFlags {
   readonly overwrite?: boolean;
   readonly sameOwner?: boolean;
   readonly allowUnauthenticated?: boolean;
+  readonly maxSize?: string;
 }
 
 export function addRestore(program: Command, start: Start): void {
@@ -37,6 +44,7 @@ export function addRestore(program: Command, start: Start): void {
     .option("--overwrite", "replace files in a folder that is not empty; others in it stay")
     .option("--same-owner", "give files to their numeric owners; for root")
     .option("--allow-unauthenticated", "restore even when nothing proves who wrote the backup")
+    .option("--max-size <size>", "give up when the files take more: 64M, 10G")
     .addHelpText(
       "after",
       `
@@ -53,9 +61,16 @@ Examples:
 
 async function run(context: Context, given: string | undefined, flags: Flags): Promise<void> {
   const { output } = context;
+  const { parseSize } = await import("../../operations/units.ts");
+  const maxBytes = flags.maxSize === undefined ? undefined : parseSize(flags.maxSize);
   const reading = await openReading(context, given, flags);
   try {
-    const { entry, to } = await target(context, reading, flags);
+    const { entry, to } = target(context, reading, flags);
+    if (reading.legacy !== undefined) {
+      const { restoreOlder } = await import("../legacy.ts");
+      await restoreOlder(context, reading, { ...flags, to, maxBytes });
+      return;
+    }
     const { restore } = await import("../../operations/restore.ts");
     output.notice(`Restoring from ${reading.store.description}`);
     const begun = performance.now();
@@ -67,6 +82,7 @@ async function run(context: Context, given: string | undefined, flags: Flags): P
       overwrite: flags.overwrite,
       sameOwner: flags.sameOwner,
       allowUnauthenticated: flags.allowUnauthenticated,
+      maxBytes,
       onProgress: progressOf(context),
     });
     for (const warning of result.warnings) output.warn(visible(warning));
@@ -79,22 +95,17 @@ async function run(context: Context, given: string | undefined, flags: Flags): P
   }
 }
 
-/** Where to restore to. The name of the latest backup is only known once it is found. */
-async function target(
-  { cwd, signal }: Context,
-  reading: Reading,
+/** What to restore, and where to. */
+function target(
+  { cwd }: Context,
+  reading: Reading | LegacyReading,
   { to }: Flags,
-): Promise<{ entry: string | undefined; to: string }> {
-  if (to !== undefined) {
-    if (to !== "") return { entry: reading.entry, to: resolve(cwd, to) };
-    throw new RestbackupError("usage", "--to is empty.");
-  }
-  if (reading.entry !== undefined) {
-    return { entry: reading.entry, to: folderOf(parseName(reading.entry)!.name, cwd) };
-  }
-  const { findEntry } = await import("../../operations/entries.ts");
-  const { entry, name } = await findEntry(reading.store, reading, { signal });
-  return { entry, to: folderOf(name, cwd) };
+): { entry: string | undefined; to: string } {
+  if (to === "") throw new RestbackupError("usage", "--to is empty.");
+  const found = reading.legacy ?? reading.found;
+  const entry = found?.entry ?? reading.entry;
+  if (to !== undefined) return { entry, to: resolve(cwd, to) };
+  return { entry, to: folderOf(found?.name ?? parseName(reading.entry!)!.name, cwd) };
 }
 
 /** `./NAME`, and never a place outside of the current folder: the store chose the name. */

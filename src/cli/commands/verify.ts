@@ -40,6 +40,11 @@ async function run(context: Context, entry: string | undefined, flags: Flags): P
   const maxAge = flags.maxAge === undefined ? undefined : parseDuration(flags.maxAge);
   const reading = await openReading(context, entry, flags);
   try {
+    if (reading.legacy !== undefined) {
+      const { verifyOlder } = await import("../legacy.ts");
+      await verifyOlder(context, reading, { ...flags, maxAge });
+      return;
+    }
     const { verify } = await import("../../operations/restore.ts");
     const begun = performance.now();
     const result = await verify({
