@@ -28,6 +28,8 @@ export interface Account {
   readonly retentionDays: number;
   /** How many bytes its entries may have together; absent where only the disk is the limit. */
   readonly quotaBytes?: number;
+  /** When it was made: Unix seconds. */
+  readonly created: number;
   /** Another one with each password: what was made with earlier credentials ends with them. */
   readonly generation: string;
 }
@@ -254,11 +256,12 @@ function usable(record: AccountRecord | undefined): AccountRecord | undefined {
 }
 
 function accountOf(record: AccountRecord): Account {
-  const { username, retentionDays, quotaBytes } = record;
+  const { username, retentionDays, quotaBytes, created } = record;
   return {
     username,
     retentionDays,
     ...(quotaBytes === undefined ? {} : { quotaBytes }),
+    created,
     generation: generationOf(record),
   };
 }

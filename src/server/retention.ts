@@ -58,12 +58,14 @@ class VolumeSet {
   #files = 0;
   #highest = 0;
   #last: number | undefined;
+  #countOfLast = 0;
 
   add(entry: StoredEntry, volume: number, last: boolean, expired: boolean): void {
     this.#files += 1;
     this.#volumes.add(volume);
     this.#highest = Math.max(volume, this.#highest);
-    if (last) this.#last = Math.max(volume, this.#last ?? 0);
+    if (last) this.#last = volume;
+    if (last) this.#countOfLast += 1;
     if (expired && last) this.lasts.add(entry);
     if (expired) this.expired.push(entry);
     else this.hasFresh = true;
@@ -73,6 +75,7 @@ class VolumeSet {
   get isComplete(): boolean {
     return (
       this.#last !== undefined &&
+      this.#countOfLast === 1 &&
       this.#files === this.#last + 1 &&
       this.#volumes.size === this.#files &&
       this.#highest === this.#last

@@ -154,18 +154,19 @@ export class Sweeper {
   }
 
   async #observe(): Promise<ClockReading> {
-    return await this.#clock.observe(() => newestCreatetime(this.#accounts));
+    return await this.#clock.observe(() => newestTime(this.#accounts));
   }
 }
 
-/** The time of the newest file of all accounts: Unix seconds. */
-async function newestCreatetime(accounts: Accounts): Promise<number | undefined> {
+/** When the newest file was stored, or the newest account made: Unix seconds. */
+async function newestTime(accounts: Accounts): Promise<number | undefined> {
   let newest: number | undefined;
   for (const username of await accounts.usernames()) {
     const account = await accounts.findAny(username).catch(() => undefined);
     if (account === undefined) continue;
+    newest = Math.max(account.created, newest ?? account.created);
     for await (const { createtime } of (await accounts.storeOf(account)).list()) {
-      newest = Math.max(createtime, newest ?? createtime);
+      newest = Math.max(createtime, newest);
     }
   }
   return newest;

@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { uptime } from "node:os";
 import { join } from "node:path";
-import { ignoreMissing } from "../stores/durable.ts";
 import {
   acceptedState,
   type ClockSight,
@@ -147,9 +146,8 @@ function statePath(dataDir: string): string {
 
 /** Undefined when there is none, or none that can be read: then the files speak for the time. */
 async function readState(dataDir: string): Promise<ClockState | undefined> {
-  const text = await ignoreMissing(readFile(statePath(dataDir), "utf8"));
   try {
-    const state = JSON.parse(text ?? "null") as ClockState | null;
+    const state = JSON.parse(await readFile(statePath(dataDir), "utf8")) as ClockState | null;
     const numbers = [state?.trusted, state?.uptime, state?.unexplained];
     const leap = state?.leap === undefined ? [] : [state.leap.offset, state.leap.heldFor];
     const valid = [...numbers, ...leap].every(Number.isFinite) && typeof state?.boot === "string";
