@@ -94,10 +94,10 @@ function leadHtml({ content, continued, retentionDays, now }: BackupsPage): Html
 
 function sessionHtml({ expires, now }: BackupsPage): Html {
   if (expires === undefined) return "";
-  return `<aside class="session" aria-label="Session">
+  return `<section class="session" aria-label="Session">
 <p>This address works without a password until ${momentHtml(expires)} (${remainingInWords(expires - now)}). Whoever has it can download the backups.</p>
 <form method="post" action="./"><button name="x-http-method-override" value="ENDSESSION">End this session</button></form>
-</aside>
+</section>
 `;
 }
 

@@ -2,9 +2,8 @@ import { parseLegacyName, parseName } from "../naming.ts";
 import { type ArchiveEntry, listEntries } from "../operations/entries.ts";
 import type { StoredEntry } from "../stores/store.ts";
 
-/** How many backups, and how many files of theirs, one page shows at most. */
-const MAX_BACKUPS = 1000;
-const MAX_FILES = 2000;
+/** How many backups, and how many files of theirs, one page shows at most (but one backup whole). */
+const LIMITS = { backups: 1000, files: 2000 };
 
 /** A place in the list of backups, newest first: right after this one. */
 export interface Cursor {
@@ -38,8 +37,9 @@ export interface PageContent {
 export async function gatherPage(
   list: () => AsyncIterable<StoredEntry>,
   after: Cursor | undefined,
+  limits: typeof LIMITS = LIMITS,
 ): Promise<PageContent> {
-  const newest = new Newest(MAX_BACKUPS);
+  const newest = new Newest(limits.backups);
   let files = 0;
   let bytes = 0;
   for await (const { name, size, createtime } of list()) {
@@ -52,7 +52,7 @@ export async function gatherPage(
   const found = await collect(list, new Set(chosen.map(({ entry }) => entry)));
   // A set that began before the cursor's time may have ended after it: it was on an earlier page.
   const all = found.filter((backup) => after === undefined || byAge(after, backup) < 0);
-  const backups = all.slice(0, countWithin(all, MAX_FILES));
+  const backups = all.slice(0, countWithin(all, limits.files));
   const next = backups.length < all.length ? backups.at(-1) : more ? chosen.at(-1) : undefined;
   return { backups, next, files, bytes };
 }
