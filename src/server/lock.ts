@@ -26,9 +26,9 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 async function acquire(path: string, owner: string): Promise<void> {
   const deadline = performance.now() + PATIENCE;
   while (!(await create(path, owner))) {
-    if (await isLeftOver(path)) await breakLock(path);
-    else if (performance.now() > deadline) throw busy(path);
-    else await sleep(PAUSE);
+    if ((await isLeftOver(path)) && (await breakLock(path))) continue;
+    if (performance.now() > deadline) throw busy(path);
+    await sleep(PAUSE);
   }
 }
 
@@ -56,13 +56,14 @@ async function isLeftOver(path: string): Promise<boolean> {
 
 /**
  * Removes the lock of a dead process. One at a time, and only after another look: a second one to
- * break it would remove the lock of whoever came after the first.
+ * break it would remove the lock of whoever came after the first. False when another is at it.
  */
-async function breakLock(path: string): Promise<void> {
+async function breakLock(path: string): Promise<boolean> {
   const breaking = `${path}.breaking`;
-  if (!(await create(breaking, temporaryName("meta")))) throw busy(breaking);
+  if (!(await create(breaking, temporaryName("meta")))) return false;
   try {
     if (await isLeftOver(path)) await rm(path, { force: true });
+    return true;
   } finally {
     await rm(breaking, { force: true });
   }
@@ -70,6 +71,6 @@ async function breakLock(path: string): Promise<void> {
 
 function busy(path: string): RestbackupError {
   return new RestbackupError("io", "Another command is changing the data folder.", {
-    hint: `Try again in a moment. When none is running, remove ${path}.`,
+    hint: `Try again in a moment. When none is running, remove ${path} and what begins with it.`,
   });
 }

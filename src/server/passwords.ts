@@ -27,7 +27,7 @@ const HASH_BYTES = 32;
 
 /** At once: of the four threads that also read and write files, and of memory. */
 const AT_ONCE = 2;
-const MOST_WAITING = 64;
+const MOST_WAITING = 32;
 
 export async function hashPassword(
   password: string,
