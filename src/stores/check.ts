@@ -31,7 +31,7 @@ export interface CheckedFile {
 
 const READ_BYTES = 512 * 1024;
 /** A file so young may be one whose record is being written, in milliseconds. */
-const YOUNG = 60_000;
+const YOUNG = 10_000;
 const PAUSE = 1000;
 
 /** The paths of all that lies where objects and their records lie, the store's own data left out. */
