@@ -66,7 +66,7 @@ export function acceptedState({ wall, uptime, boot }: ClockSight): ClockState {
 }
 
 /** What has passed by the machine's own count; 0 after a restart of the machine, which hides it. */
-export function elapsedSince(state: ClockState, { uptime, boot }: ClockSight): number {
+function elapsedSince(state: ClockState, { uptime, boot }: ClockSight): number {
   return boot === state.boot ? Math.max(0, uptime - state.uptime) : 0;
 }
 

@@ -56,7 +56,8 @@ describe.concurrent("before any work", () => {
     ];
     expect(commands.map((one) => one.name())).toEqual([
       ...["restbackup", "backup", "list", "show", "restore", "verify"],
-      ...["keygen", "serve", "create", "completion"],
+      ...["keygen", "serve", "create", "list", "disable", "enable", "rotate", "end-sessions", "set"],
+      ...["check", "clock", "completion"],
     ]);
     for (const command of commands) {
       let help = "";

@@ -84,7 +84,7 @@ describe("the README's tables", () => {
 
   it("name every command", () => {
     const rows = tableAfter(readme, "## Command line").map(([command]) => plain(command));
-    const named = rows.map((row) => /^[a-z]+(?: create)?/.exec(row)?.[0]);
+    const named = rows.map((row) => /^(?:account )?[a-z-]+/.exec(row)?.[0]);
     const commands = buildProgram(() => {
       throw new Error("nothing is run");
     }).commands.flatMap((one) =>
