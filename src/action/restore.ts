@@ -1,8 +1,10 @@
 import * as core from "@actions/core";
 import { type FallbackOptions, restoreWithFallback } from "../operations/fallback.ts";
+import { incompleteNewest } from "../operations/newest.ts";
 import { restore } from "../operations/restore.ts";
 import { openStore } from "../stores/open.ts";
 import { countInWords, durationInWords, sizeInWords, visible } from "../words.ts";
+import { failureText } from "./failure.ts";
 import { restoreInputs } from "./inputs.ts";
 import { sparseProgress } from "./progress.ts";
 import {
@@ -46,6 +48,12 @@ await runStep("Restore failed", async (signal) => {
     });
     const files = `${countInWords(totals.files, "file")}, ${sizeInWords(totals.bytes)}`;
     say(`Restored ${entry} to ${to}: ${files}, in ${durationInWords(seconds)}`);
+    const incomplete = fallback ? undefined : await incompleteNewest(store, what, { signal });
+    if (incomplete !== undefined) {
+      core.warning(failureText(incomplete), {
+        title: "There is a newer backup that is incomplete",
+      });
+    }
     if (passedOver.length > 0) {
       core.warning([`${visible(entry)} was restored instead of:`, ...passedOver].join("\n"), {
         title: "An older backup was restored, as newer ones cannot be",

@@ -19,6 +19,7 @@ const ENVIRONMENT = `Environment:
   RESTBACKUP_KEY              an identity (AGE-SECRET-KEY-1…) or a passphrase, where --key-file is not given
   RESTBACKUP_SIGNING_KEY      for backup, where --signing-key-file is not given
   RESTBACKUP_TRUSTED_SIGNERS  for restore, show and verify, where no signer is named by an option
+  RESTBACKUP_PING_URL         for verify, a health check to tell, where --ping-url-file is not given
   RESTBACKUP_DEBUG=1          adds a stack trace to errors
   HTTPS_PROXY, NO_PROXY, NODE_EXTRA_CA_CERTS, XDG_CONFIG_HOME, XDG_DATA_HOME as elsewhere
 

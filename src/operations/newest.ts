@@ -51,3 +51,22 @@ export function requireComplete(archive: ArchiveEntry, which: string): void {
     },
   );
 }
+
+/**
+ * What is wrong with the newest backup where an older one is taken for it, because volumes of it are
+ * missing; undefined where it is complete, or one certain entry is meant.
+ */
+export async function incompleteNewest(
+  store: Store,
+  selector: EntrySelector,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<RestbackupError | undefined> {
+  if (selector.entry !== undefined) return undefined;
+  const [newest] = await newestFirst(store, selector, options);
+  try {
+    requireComplete(newest, "A newer backup");
+    return undefined;
+  } catch (error) {
+    return error as RestbackupError;
+  }
+}

@@ -96,6 +96,13 @@ export async function openReading(
   }
 }
 
+/** Says when the latest is only taken for it because volumes of a newer one are missing. */
+export async function warnOfIncomplete({ output }: Context, reading: Reading): Promise<void> {
+  const { incompleteNewest } = await import("../../operations/newest.ts");
+  const problem = await incompleteNewest(reading.store, reading, { signal: reading.signal });
+  if (problem !== undefined) output.warn(problem.message);
+}
+
 async function passphraseIfAny(
   context: Context,
   { passphraseFile }: ReadingFlags,

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { RestbackupError } from "../../errors.ts";
 import { checkName, parseName } from "../../naming.ts";
-import type { RestoreResult } from "../../operations/restore.ts";
+import type { RestoreOptions, RestoreResult } from "../../operations/restore.ts";
 import { durationInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
 import {
@@ -21,6 +21,7 @@ import {
   openReading,
   type Reading,
   type ReadingFlags,
+  warnOfIncomplete,
 } from "./reading.ts";
 
 interface Flags extends ReadingFlags {
@@ -29,6 +30,7 @@ interface Flags extends ReadingFlags {
   readonly overwrite?: boolean;
   readonly sameOwner?: boolean;
   readonly allowUnauthenticated?: boolean;
+  readonly fallback?: boolean;
   readonly maxSize?: string;
 }
 
@@ -44,6 +46,10 @@ export function addRestore(program: Command, start: Start): void {
     .option("--overwrite", "replace files in a folder that is not empty; others in it stay")
     .option("--same-owner", "give files to their numeric owners; for root")
     .option("--allow-unauthenticated", "restore even when nothing proves who wrote the backup")
+    .option(
+      "--fallback",
+      "where the latest is incomplete, damaged or unauthentic, restore the newest older one that verifies, with a warning",
+    )
     .option("--max-size <size>", "give up when the files take more: 64M, 10G")
     .addHelpText(
       "after",
@@ -61,17 +67,23 @@ Examples:
 
 async function run(context: Context, given: string | undefined, flags: Flags): Promise<void> {
   const { output } = context;
+  if (given !== undefined && flags.fallback === true) {
+    throw new RestbackupError("usage", "An entry is one certain backup: --fallback has no other.");
+  }
   const { parseSize } = await import("../../operations/units.ts");
   const maxBytes = flags.maxSize === undefined ? undefined : parseSize(flags.maxSize);
   const reading = await openReading(context, given, flags);
   try {
     const { entry, to } = target(context, reading, flags);
     if (reading.legacy !== undefined) {
+      if (flags.fallback === true) {
+        throw new RestbackupError("usage", "Archives of older tools have no --fallback.");
+      }
       const { restoreOlder } = await import("../legacy.ts");
       await restoreOlder(context, reading, { ...flags, to, maxBytes });
       return;
     }
-    const { restore } = await import("../../operations/restore.ts");
+    const restore = await restorer(context, reading, flags);
     output.notice(`Restoring from ${reading.store.description}`);
     const begun = performance.now();
     const result = await restore({
@@ -93,6 +105,25 @@ async function run(context: Context, given: string | undefined, flags: Flags): P
   } finally {
     await reading.store.close();
   }
+}
+
+/** Restores what is meant or, with --fallback, the newest that can be. */
+async function restorer(
+  context: Context,
+  reading: Reading,
+  { fallback }: Flags,
+): Promise<(options: RestoreOptions) => Promise<RestoreResult>> {
+  if (fallback !== true) {
+    await warnOfIncomplete(context, reading);
+    return (await import("../../operations/restore.ts")).restore;
+  }
+  const { restoreWithFallback } = await import("../../operations/fallback.ts");
+  return ({ entry: _, ...options }) =>
+    restoreWithFallback({
+      ...options,
+      onPassedOver: ({ entry }, { message }) =>
+        context.output.warn(`passed over ${visible(entry)}: ${visible(message)}`),
+    });
 }
 
 /** What to restore, and where to. */
