@@ -7,18 +7,22 @@ import { litterIn } from "./litter.ts";
 import { seededBytes } from "./seeded.ts";
 import { straceProcess } from "./system-calls.ts";
 
-/** What changes something on the disk, or says so. */
-const CHANGING_CALLS =
-  "mkdir,openat,writev,pwrite64,pwritev,utimensat,fsync,fdatasync,link,linkat,rename,renameat2,unlink";
+/** The calls that change something on the disk, or put it there for good. */
+export const CHANGING_CALLS = [
+  ...["mkdir", "openat", "writev", "utimensat", "fsync", "link", "rename", "unlink", "close"],
+] as const;
 
 /** How an upload went whose server was killed as it was about to make a certain system call. */
 export type Outcome = "not-an-entry" | "entry-without-answer" | "answered";
 
 /**
- * Kills a server at the n-th system call of an upload (from 1), starts it again, and checks that the
+ * Kills a server before the n-th system call of a kind (from 1) in an upload, starts it again, and checks that the
  * upload is an entry, whole, or is none, and that nothing else is left of it.
  */
-export async function killAtCall(n: number): Promise<Outcome> {
+export async function killAtCall(
+  call: (typeof CHANGING_CALLS)[number],
+  n: number,
+): Promise<Outcome> {
   const dataDir = temporaryFolder("killed-at-call");
   const account = await createAccount(dataDir, { retentionDays: 30 });
   // With one thread that works on files, their order is the same every time.
@@ -27,8 +31,7 @@ export async function killAtCall(n: number): Promise<Outcome> {
   expect(await listed(server)).toEqual(new Map());
   const body = seededBytes("killed at a call", 150_000);
   const strace = await straceProcess(server.pid, [
-    ...["-e", `trace=${CHANGING_CALLS}`],
-    ...["-e", `inject=${CHANGING_CALLS}:signal=KILL:when=${n}`],
+    ...["-e", `trace=${call}`, "-e", `inject=${call}:signal=KILL:when=${n}`],
   ]);
   const answer = await send(server, "PUT", "/folder/entry", { body }).catch(() => undefined);
   await server.kill();
