@@ -12,12 +12,17 @@ const entryPoints = {
   restore: "src/action/restore.ts",
   "archive-worker": "src/archive/archive-worker.ts",
   "file-worker": "src/archive/file-worker.ts",
+  verify: "src/action/verify.ts",
   "pack-worker": "src/archive/pack-worker.ts",
   "restore-worker": "src/archive/restore-worker.ts",
 };
 
 /** What runs in someone's workflow, and how many bytes of code it may load. */
-const limits: Record<string, number> = { "backup.js": 1_000_000, "restore.js": 1_000_000 };
+const limits: Record<string, number> = {
+  "backup.js": 1_000_000,
+  "restore.js": 1_000_000,
+  "verify.js": 1_000_000,
+};
 
 /** Bundled CommonJS packages call `require` for Node's own modules; ES modules have none. */
 const banner =

@@ -21,6 +21,8 @@ export type ErrorCode =
   | "name-taken"
   /** The newest backup is older than was allowed. */
   | "stale"
+  /** A backup was or could be restored in a rehearsal, and is not what was expected. */
+  | "rehearsal-failed"
   /** The target of a restore exists and holds something. */
   | "target-exists"
   /** The caller asked for the work to stop. */

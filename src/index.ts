@@ -31,13 +31,16 @@ export {
   backup,
   DEFAULT_VOLUME_SIZE,
 } from "./operations/backup.ts";
+export type { ShellCommand } from "./operations/command.ts";
 export {
   type ArchiveEntry,
   type EntrySelector,
   findEntry,
   listEntries,
 } from "./operations/entries.ts";
+export { type FallbackOptions, restoreWithFallback } from "./operations/fallback.ts";
 export type { OnProgress, Progress } from "./operations/progress.ts";
+export { type RehearseOptions, type RehearseResult, rehearse } from "./operations/rehearse.ts";
 export {
   type Authenticity,
   type ReadOptions,

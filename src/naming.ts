@@ -34,12 +34,8 @@ export function parseName(objectName: string): ParsedName | undefined {
   const match = ENTRY.exec(objectName.replace(/^\//, ""));
   if (match === null) return undefined;
   const { name, stamp, volume, last } = match.groups as Record<string, string | undefined>;
-  const iso = stamp!.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z");
-  const date = new Date(iso);
-  // Date accepts 20260231 by rolling over, and rejects month 13: only a true date round-trips.
-  if (Number.isNaN(date.getTime()) || date.toISOString() !== iso.replace("Z", ".000Z")) {
-    return undefined;
-  }
+  const date = stampDate(stamp!);
+  if (date === undefined) return undefined;
   return {
     entry: entryName(name!, date),
     name: name!,
@@ -47,6 +43,68 @@ export function parseName(objectName: string): ParsedName | undefined {
     volume: volume === undefined ? undefined : Number(volume),
     last: last !== undefined,
   };
+}
+
+/** The time a stamp `YYYYMMDDTHHMMSSZ` tells; undefined for one that is on no calendar or clock. */
+function stampDate(stamp: string): Date | undefined {
+  const iso = stamp.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z");
+  const date = new Date(iso);
+  // Date accepts 20260231 by rolling over, and rejects month 13: only a true date round-trips.
+  const exact = !Number.isNaN(date.getTime()) && date.toISOString() === iso.replace("Z", ".000Z");
+  return exact ? date : undefined;
+}
+
+/**
+ * What the name of an archive says that older tools made (`backup-api.md`, part 2): one of a chain
+ * of GNU tar's incremental archives, or a dated archive that stands alone.
+ */
+export interface ParsedLegacyName {
+  /** The object's name without leading slash. */
+  readonly entry: string;
+  readonly name: string;
+  /** The date in the name; of a dated archive the beginning of that day in UTC. */
+  readonly date: Date;
+  /** `NAME-YYYYMMDDTHHMMSSZ`, which all archives of a chain share; absent for a dated archive. */
+  readonly base?: string;
+  /** Position in the chain: 0 is the full archive, 1 the first increment. */
+  readonly level: number;
+}
+
+/** `NAME-YYYYMMDDTHHMMSSZ-full.tar.gz` and `-inc1`, `-inc2`, ... */
+const CHAINED =
+  /^(?<base>(?<name>.+)-(?<stamp>\d{8}T\d{6}Z))-(?:full|inc(?<level>[1-9]\d{0,8}))\.tar\.gz$/s;
+/** `NAME.YYYYMMDD.tar.gz` */
+const DATED = /^(?<name>.+)\.(?<day>\d{8})\.tar\.gz$/s;
+
+/** Reads the name of an archive of older tools, with or without leading slash. */
+export function parseLegacyName(objectName: string): ParsedLegacyName | undefined {
+  const entry = objectName.replace(/^\//, "");
+  const chained = CHAINED.exec(entry)?.groups as Record<string, string | undefined> | undefined;
+  if (chained !== undefined) {
+    const date = stampDate(chained.stamp!);
+    if (date === undefined) return undefined;
+    return {
+      entry,
+      name: chained.name!,
+      date,
+      base: chained.base!,
+      level: Number(chained.level ?? 0),
+    };
+  }
+  const dated = DATED.exec(entry)?.groups as Record<string, string> | undefined;
+  const date = dated === undefined ? undefined : stampDate(`${dated.day}T000000Z`);
+  return date === undefined ? undefined : { entry, name: dated!.name!, date, level: 0 };
+}
+
+/** The name of the archive at a level of a chain. */
+export function legacyName(base: string, level: number): string {
+  return `${base}-${level === 0 ? "full" : `inc${level}`}.tar.gz`;
+}
+
+/** Reads `NAME-YYYYMMDDTHHMMSSZ`, by which older tools call a chain as a whole. */
+export function parseLegacyBase(text: string): { base: string; name: string } | undefined {
+  const full = parseLegacyName(`${text}-full.tar.gz`);
+  return full?.base === undefined ? undefined : { base: full.base, name: full.name };
 }
 
 /**

@@ -5,9 +5,10 @@ import { parseSigningKey, parseTrustedSigners } from "../encryption/signing.ts";
 import { RestbackupError } from "../errors.ts";
 import { printable } from "../naming.ts";
 import type { BackupOptions } from "../operations/backup.ts";
+import type { RehearseOptions } from "../operations/rehearse.ts";
 import type { RestoreOptions } from "../operations/restore.ts";
-import { parseSize, parseTime } from "../operations/units.ts";
-import { maskSecrets } from "./masks.ts";
+import { parseDuration, parsePercent, parseSize, parseTime } from "../operations/units.ts";
+import { maskPingUrl, maskSecrets } from "./masks.ts";
 
 /** What to do when there is nothing to work on. */
 export type WhenNothing = "error" | "warn" | "ignore";
@@ -22,6 +23,16 @@ export interface BackupInputs extends Omit<BackupOptions, "store"> {
 export interface RestoreInputs extends Omit<RestoreOptions, "store"> {
   readonly accessUrl: string;
   readonly ifNotFound: WhenNothing;
+  /** Take an older backup where the newest cannot be restored. */
+  readonly fallback: boolean;
+}
+
+/** What the verify step is to do. */
+export interface VerifyInputs extends Omit<RehearseOptions, "store" | "to" | "command"> {
+  readonly accessUrl: string;
+  readonly command: string | undefined;
+  /** A secret. */
+  readonly pingUrl: string | undefined;
 }
 
 /**
@@ -76,6 +87,12 @@ export async function restoreInputs(): Promise<RestoreInputs> {
       hint: "An entry is one certain backup; leave one of them out.",
     });
   }
+  const fallback = boolean("fallback");
+  if (entry !== "" && fallback) {
+    throw new RestbackupError("usage", "The inputs entry and fallback exclude each other.", {
+      hint: "An entry is one certain backup: there is nothing to fall back to.",
+    });
+  }
   return {
     accessUrl,
     key: await inInput("key", () => parseKey(key)),
@@ -87,6 +104,45 @@ export async function restoreInputs(): Promise<RestoreInputs> {
     include: include.length === 0 ? undefined : include,
     overwrite: boolean("overwrite"),
     ifNotFound: whenNothing("if-not-found"),
+    fallback,
+  };
+}
+
+/** The inputs of the verify step (verify/action.yml); otherwise as {@link backupInputs}. */
+export async function verifyInputs(): Promise<VerifyInputs> {
+  const accessUrl = core.getInput("access-url");
+  const key = core.getInput("key");
+  const pingUrl = core.getInput("ping-url");
+  maskSecrets(accessUrl, key);
+  maskPingUrl(pingUrl);
+  requireSecret("access-url", accessUrl);
+  requireSecret("key", key);
+  const entry = core.getInput("entry");
+  const folder = core.getInput("path");
+  const exclude = lines("exclude");
+  if (folder === "" && exclude.length > 0) {
+    throw new RestbackupError("usage", "The input exclude is of no use without path.", {
+      hint: "It says what to leave out of the comparison with path.",
+    });
+  }
+  return {
+    accessUrl,
+    key: await inInput("key", () => parseKey(key)),
+    trustedSigners: inInput("trusted-signers", () => parseTrustedSigners(lines("trusted-signers"))),
+    allowUnauthenticated: boolean("allow-unauthenticated"),
+    ...(entry === "" ? { name: name() } : { entry }),
+    maxAge: optional(core.getInput("max-age"), (text) =>
+      inInput("max-age", () => parseDuration(text)),
+    ),
+    shrinkLimit: inInput("shrink-limit", () =>
+      parsePercent(core.getInput("shrink-limit") || "50%"),
+    ),
+    compareWith: optional(folder, (text) => ({
+      folder: path.resolve(workspace(), text),
+      exclude,
+    })),
+    command: optional(core.getInput("command"), (text) => text),
+    pingUrl: optional(pingUrl, (text) => text),
   };
 }
 

@@ -9,6 +9,15 @@ export function maskSecrets(accessUrl: string, ...keys: readonly string[]): void
   for (const secret of new Set(secrets)) core.setSecret(secret);
 }
 
+/** The url of a health check: whoever knows its path can report for it. */
+export function maskPingUrl(pingUrl: string): void {
+  const path = URL.parse(pingUrl)?.pathname ?? "";
+  for (const secret of new Set([...urlSecrets(pingUrl), ...path.split("/")])) {
+    // Parts as short as "ping" are in every other line, and are no secret.
+    if (secret.length >= 8) core.setSecret(secret);
+  }
+}
+
 /** An access url, and what of it may turn up alone: user, password, and both as HTTP sends them. */
 export function urlSecrets(accessUrl: string): string[] {
   // Wider than what is accepted as an access url: a mistyped one holds a password too.

@@ -8,6 +8,8 @@ const DOING: Record<Progress["phase"], string> = {
   restoring: "restored",
   verifying: "verified",
   placing: "restored",
+  storing: "stored",
+  fetching: "fetched",
 };
 
 /**

@@ -1,6 +1,10 @@
+import * as core from "@actions/core";
+import { type FallbackOptions, restoreWithFallback } from "../operations/fallback.ts";
+import { incompleteNewest } from "../operations/newest.ts";
 import { restore } from "../operations/restore.ts";
 import { openStore } from "../stores/open.ts";
-import { countInWords, durationInWords, sizeInWords } from "../words.ts";
+import { countInWords, durationInWords, sizeInWords, visible } from "../words.ts";
+import { failureText } from "./failure.ts";
 import { restoreInputs } from "./inputs.ts";
 import { sparseProgress } from "./progress.ts";
 import {
@@ -15,13 +19,19 @@ import { runStep } from "./step.ts";
 import { restoreSummary } from "./summary.ts";
 
 await runStep("Restore failed", async (signal) => {
-  const { accessUrl, ifNotFound, ...what } = await restoreInputs();
+  const { accessUrl, ifNotFound, fallback, ...what } = await restoreInputs();
   const store = await openStore(accessUrl, { env: process.env });
   try {
     say(`Restoring from ${store.description}`);
     const start = performance.now();
+    const options = { ...what, store, onProgress: sparseProgress(say), signal };
+    const passedOver: string[] = [];
+    const onPassedOver: FallbackOptions["onPassedOver"] = ({ entry }, { message }) => {
+      say(`Passing over ${entry}: ${message}`);
+      passedOver.push(`${visible(entry)}: ${visible(message)}`);
+    };
     const result = await unlessNothing(ifNotFound, "Nothing was restored", () =>
-      restore({ ...what, store, onProgress: sparseProgress(say), signal }),
+      fallback ? restoreWithFallback({ ...options, onPassedOver }) : restore(options),
     );
     if (result === undefined) {
       setOutputs({ entry: "", found: false, createtime: "", files: 0 });
@@ -38,6 +48,17 @@ await runStep("Restore failed", async (signal) => {
     });
     const files = `${countInWords(totals.files, "file")}, ${sizeInWords(totals.bytes)}`;
     say(`Restored ${entry} to ${to}: ${files}, in ${durationInWords(seconds)}`);
+    const incomplete = fallback ? undefined : await incompleteNewest(store, what, { signal });
+    if (incomplete !== undefined) {
+      core.warning(failureText(incomplete), {
+        title: "There is a newer backup that is incomplete",
+      });
+    }
+    if (passedOver.length > 0) {
+      core.warning([`${visible(entry)} was restored instead of:`, ...passedOver].join("\n"), {
+        title: "An older backup was restored, as newer ones cannot be",
+      });
+    }
     annotateWarnings("Not everything could be put back exactly", result.warnings);
     const { description } = store;
     await writeSummary(restoreSummary(result, { store: description, path: to, seconds }));

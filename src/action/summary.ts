@@ -1,5 +1,6 @@
 import type { ContentsWarning } from "../archive/contents.ts";
 import type { BackupResult } from "../operations/backup.ts";
+import type { RehearseResult } from "../operations/rehearse.ts";
 import type { Authenticity, RestoreResult } from "../operations/restore.ts";
 import {
   countInWords,
@@ -66,6 +67,40 @@ export function restoreSummary(
     ]),
     ...restoreWarnings(result.warnings),
   ]);
+}
+
+/** What a rehearsed restore found, in Markdown for the step's summary. */
+export function verifySummary(
+  result: RehearseResult,
+  where: {
+    readonly store: string;
+    readonly command: string | undefined;
+    readonly seconds: number;
+  },
+): string {
+  const { archive, totals, previous, compared } = result;
+  return page(`${code(archive.entry)} can be restored`, [
+    table([
+      ["Kept at", code(where.store)],
+      ["Taken in", timeInWords(archive.createtime)],
+      ["Files", `${filesInWords(totals)}, every one restored and checked`],
+      ["Size", `${sizeInWords(totals.bytes)}, from ${sizeInWords(archive.size)} stored`],
+      ...(previous === undefined ? [] : [["The one before", beforeInWords(previous)] as const]),
+      ...(compared === undefined
+        ? []
+        : [["Compared", `${countInWords(compared, "path")}, all equal`] as const]),
+      ...(where.command === undefined
+        ? []
+        : [["Command", `${code(where.command)} succeeded`] as const]),
+      ["Time", `${durationInWords(where.seconds)}${rate(totals.bytes, where.seconds)}`],
+      ["Authenticated", authenticityInWords(result.authenticity)],
+    ]),
+    ...restoreWarnings(result.warnings),
+  ]);
+}
+
+function beforeInWords({ archive, totals }: NonNullable<RehearseResult["previous"]>): string {
+  return `${code(archive.entry)} held ${countInWords(totals.files, "file")}, ${sizeInWords(totals.bytes)}`;
 }
 
 /** The summary of a step that found nothing to do and was told not to mind. */

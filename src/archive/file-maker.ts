@@ -129,7 +129,7 @@ function withheldBits(folder: string): number {
 }
 
 /** Names that stand for something else on Windows: streams, devices, other folders. */
-function checkPlatform(path: string): void {
+export function checkPlatform(path: string): void {
   if (process.platform !== "win32") return;
   for (const part of path.split("/")) {
     if (

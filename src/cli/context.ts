@@ -10,6 +10,9 @@ export interface GlobalOptions {
   readonly keyFile?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  /** How often a request to a server is sent again. */
+  readonly retries?: string;
   /** False with --no-progress. */
   readonly progress: boolean;
 }

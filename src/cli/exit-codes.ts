@@ -11,6 +11,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   "store-unreachable": 6,
   "name-taken": 6,
   stale: 7,
+  "rehearsal-failed": 8,
   aborted: 1,
   io: 1,
 };
@@ -25,6 +26,7 @@ export const EXIT_CODES_IN_WORDS = `Exit codes:
   5  damaged, or unauthentic
   6  the store refused, or could not be reached
   7  older than --max-age
+  8  restored in a rehearsal, but not what was expected
   128 and more: stopped by a signal (130 is Ctrl-C)`;
 
 /** The exit code for what was thrown. */

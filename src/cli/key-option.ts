@@ -5,6 +5,7 @@ import { RestbackupError, systemCode } from "../errors.ts";
 import type { Store } from "../stores/store.ts";
 import type { Context, Environment } from "./context.ts";
 import { identityFile } from "./identity-file.ts";
+import type { Output } from "./output.ts";
 import { readNamedFile, readSecretFile, writeSecretFile } from "./secret-file.ts";
 import type { StoreChoice } from "./store-option.ts";
 import { defaultKeyFile } from "./user-folders.ts";
@@ -27,7 +28,8 @@ export interface FoundKey {
 async function explicitKey({ options, env, output }: Context): Promise<FoundKey | undefined> {
   const { keyFile } = options;
   if (keyFile !== undefined) {
-    return found(await readSecretFile(keyFile, "key file", output), { from: "--key-file" });
+    const text = await readSecretFile(keyFile, "key file", output);
+    return found(text, { from: "--key-file" }, output);
   }
   const { RESTBACKUP_KEY: variable } = env;
   if (variable === undefined) return undefined;
@@ -36,14 +38,14 @@ async function explicitKey({ options, env, output }: Context): Promise<FoundKey 
       hint: "In a workflow this is what a secret that is not set looks like. To use the key file of this user, unset it.",
     });
   }
-  return found(variable, { from: "RESTBACKUP_KEY" });
+  return found(variable, { from: "RESTBACKUP_KEY" }, output);
 }
 
 /** The key file in the user's config folder, if there is one. */
 async function defaultKey({ env, output }: Context): Promise<FoundKey | undefined> {
   const file = userKeyFile(env);
   if (file === undefined || !(await exists(file))) return undefined;
-  return found(await readSecretFile(file, "key file", output), { from: "default", file });
+  return found(await readSecretFile(file, "key file", output), { from: "default", file }, output);
 }
 
 /** A key to read backups with. Throws `usage` when there is none. */
@@ -74,6 +76,7 @@ export async function keyToWrite(
 ): Promise<KeyToWrite> {
   const { parseRecipients } = await import("../encryption/keys.ts");
   const recipients = await parseRecipients(texts);
+  for (const { text } of recipients) context.output.detail(`recipient: ${text}`);
   if (texts.length > 0 && recipients.length === 0) {
     throw new RestbackupError("usage", "The recipients that were given are empty.");
   }
@@ -111,11 +114,8 @@ export async function makeFirstKey(context: Context, store: Store): Promise<Foun
     // Another first backup was faster: its key is as good.
     if (!(error instanceof RestbackupError) || error.code !== "target-exists") throw error;
   });
-  return found(await readSecretFile(file, "key file", context.output), {
-    from: "default",
-    file,
-    created: true,
-  });
+  const text = await readSecretFile(file, "key file", context.output);
+  return found(text, { from: "default", file, created: true }, context.output);
 }
 
 /** --signing-key-file, or else RESTBACKUP_SIGNING_KEY. Throws `usage`. */
@@ -134,12 +134,15 @@ export async function signingKeyOf(
     });
   }
   const { parseSigningKey } = await import("../encryption/signing.ts");
-  return parseSigningKey(text);
+  const signingKey = parseSigningKey(text);
+  const from = file === undefined ? "RESTBACKUP_SIGNING_KEY" : "--signing-key-file";
+  output.detail(`signs as: ${signingKey.signer}, from ${from}`);
+  return signingKey;
 }
 
 /** --trusted-signer and --trusted-signers-file, or else RESTBACKUP_TRUSTED_SIGNERS. Throws `usage`. */
 export async function trustedSignersOf(
-  { env }: Context,
+  { env, output }: Context,
   given: { readonly trustedSigner?: readonly string[]; readonly trustedSignersFile?: string },
 ): Promise<TrustedSigner[]> {
   const texts = [...(given.trustedSigner ?? [])];
@@ -148,12 +151,18 @@ export async function trustedSignersOf(
   }
   if (texts.length === 0) texts.push(env.RESTBACKUP_TRUSTED_SIGNERS ?? "");
   const { parseTrustedSigners } = await import("../encryption/signing.ts");
-  return parseTrustedSigners(texts);
+  const signers = parseTrustedSigners(texts);
+  for (const { text } of signers) output.detail(`trusts: ${text}`);
+  return signers;
 }
 
-async function found(text: string, source: KeySource): Promise<FoundKey> {
+async function found(text: string, source: KeySource, output: Output): Promise<FoundKey> {
   const { parseKey } = await import("../encryption/keys.ts");
-  return { key: await parseKey(text), source };
+  const key = await parseKey(text);
+  const publicHalf =
+    key.kind === "passphrase" ? "a passphrase" : key.recipients.map(({ text }) => text).join(", ");
+  output.detail(`key: ${publicHalf}, from ${source.file ?? source.from}`);
+  return { key, source };
 }
 
 /** The default key file; undefined for a user without a home, who may well do without. */

@@ -1,5 +1,7 @@
+import { fstatSync, writeSync } from "node:fs";
 import type { Writable } from "node:stream";
-import { RestbackupError } from "../errors.ts";
+import { RestbackupError, systemCode } from "../errors.ts";
+import { visible } from "../words.ts";
 import { redact } from "./redact.ts";
 
 export interface OutputStyle {
@@ -7,6 +9,8 @@ export interface OutputStyle {
   readonly json: boolean;
   /** Nothing but results that were asked for, warnings and errors. */
   readonly quiet: boolean;
+  /** Also how things are done, on stderr. */
+  readonly verbose: boolean;
 }
 
 /** Everything a command says goes through here. */
@@ -15,6 +19,7 @@ export class Output {
   readonly #out: Writable;
   readonly #err: NodeJS.WriteStream;
   #closed = false;
+  #failure: Error | undefined;
   #status = false;
 
   constructor(
@@ -25,10 +30,7 @@ export class Output {
     this.style = style;
     this.#out = out;
     this.#err = err;
-    // A reader that has seen enough (`| head`) is no failure; the work itself goes on.
-    out.on("error", () => {
-      this.#closed = true;
-    });
+    out.on("error", (error) => this.#failed(error));
     err.on("error", () => {});
   }
 
@@ -37,30 +39,73 @@ export class Output {
     return this.#closed;
   }
 
-  /** The result of a command: text for a person, or the same as one JSON document. */
-  async result(lines: readonly string[], json: unknown): Promise<void> {
+  /**
+   * The result of a command: text for a person, or the same as one JSON document. Throws `io` when
+   * it cannot be written, with `ifLost` as hint: what became of the work that it is the result of.
+   */
+  async result(lines: readonly string[], json: unknown, ifLost?: string): Promise<void> {
     this.status(undefined);
     await this.write(
       this.style.json ? `${JSON.stringify(json)}\n` : lines.map((line) => `${line}\n`).join(""),
+      ifLost,
     );
   }
 
-  /** A summary that only says that all went well: left out when quiet. */
+  /** A summary that only says that all went well: left out when quiet. Throws as `result`. */
   async summary(lines: readonly string[], json: unknown): Promise<void> {
-    await this.result(this.style.quiet ? [] : lines, json);
+    const ifLost = "What was asked for was done; only the report of it is lost.";
+    await this.result(this.style.quiet ? [] : lines, json, ifLost);
   }
 
-  /** Raw text on stdout; waits while the reader is slow. */
-  async write(text: string): Promise<void> {
-    if (this.#closed || text === "") return;
-    await new Promise<void>((resolve) => {
-      this.#out.write(text, () => resolve());
+  /** Raw text on stdout; waits while the reader is slow. Throws as `result`. */
+  async write(text: string, ifLost?: string): Promise<void> {
+    if (!this.#closed && text !== "") {
+      if (writesToFile(this.#out)) this.#writeToFile(text);
+      else await this.#writeToStream(text);
+    }
+    if (this.#failure === undefined) return;
+    const { message } = this.#failure;
+    throw new RestbackupError("io", `The result could not be printed: ${message}.`, {
+      cause: this.#failure,
+      ...(ifLost === undefined ? {} : { hint: ifLost }),
     });
+  }
+
+  async #writeToStream(text: string): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#out.write(text, (error) => {
+        if (error) this.#failed(error);
+        resolve();
+      });
+    });
+  }
+
+  /** A reader that has seen enough (`| head`) is no failure; the work itself goes on. */
+  #failed(error: Error): void {
+    this.#closed = true;
+    if (systemCode(error) !== "EPIPE") this.#failure ??= error;
+  }
+
+  /** Node's own stream for files takes a part for the whole when a disk fills up on the way. */
+  #writeToFile(text: string): void {
+    try {
+      for (let rest = Buffer.from(text); rest.length > 0; ) {
+        rest = rest.subarray(writeSync(process.stdout.fd, rest));
+      }
+    } catch (error) {
+      this.#failed(error as Error);
+    }
   }
 
   /** What a person should know, and a program has in the result. */
   notice(text: string): void {
     if (!this.style.json && !this.style.quiet) this.#line(text);
+  }
+
+  /** How things are done, for whoever asked with --verbose. Never holds a secret. */
+  detail(message: string): void {
+    if (!this.style.verbose) return;
+    this.#line(this.style.json ? JSON.stringify({ detail: { message } }) : visible(message));
   }
 
   /** What must be seen, quiet or not. */
@@ -98,6 +143,10 @@ export class Output {
     this.status(undefined);
     this.#err.write(`${text}\n`);
   }
+}
+
+function writesToFile(out: Writable): boolean {
+  return out === process.stdout && fstatSync(process.stdout.fd).isFile();
 }
 
 function inWords(error: unknown): { code: string; message: string; hint: string | undefined } {

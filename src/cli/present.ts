@@ -19,6 +19,16 @@ export function totalsInWords({ files, directories, links, bytes }: ContentsTota
   ].join(", ");
 }
 
+/** One stored object, for --verbose; listings do not know digests. */
+export function objectInWords(object: {
+  readonly name: string;
+  readonly size: number;
+  readonly sha256?: string;
+}): string {
+  const digest = object.sha256 === undefined ? "" : `, SHA-256 ${object.sha256}`;
+  return `object: ${object.name}, ${object.size} bytes${digest}`;
+}
+
 /** Who wrote a backup, as far as is proven. */
 export function writerInWords(authenticity: Authenticity): string {
   switch (authenticity.by) {

@@ -2,6 +2,8 @@ import { Command } from "commander";
 import { VERSION } from "../version.ts";
 import { addAccount } from "./commands/account.ts";
 import { addBackup } from "./commands/backup.ts";
+import { addCheck } from "./commands/check.ts";
+import { addClock } from "./commands/clock.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addKeygen } from "./commands/keygen.ts";
 import { addList } from "./commands/list.ts";
@@ -17,6 +19,7 @@ const ENVIRONMENT = `Environment:
   RESTBACKUP_KEY              an identity (AGE-SECRET-KEY-1…) or a passphrase, where --key-file is not given
   RESTBACKUP_SIGNING_KEY      for backup, where --signing-key-file is not given
   RESTBACKUP_TRUSTED_SIGNERS  for restore, show and verify, where no signer is named by an option
+  RESTBACKUP_PING_URL         for verify, a health check to tell, where --ping-url-file is not given
   RESTBACKUP_DEBUG=1          adds a stack trace to errors
   HTTPS_PROXY, NO_PROXY, NODE_EXTRA_CA_CERTS, XDG_CONFIG_HOME, XDG_DATA_HOME as elsewhere
 
@@ -32,6 +35,7 @@ const EXAMPLES = `Examples:
 /** The whole command line, with nothing loaded yet that only some commands need. */
 export function buildProgram(
   begin: (options: GlobalOptions, ifStopped: string | undefined) => Context,
+  print: (help: string) => void = (help) => void process.stdout.write(help),
 ): Command {
   const program = new Command("restbackup")
     .description("Encrypted backups that are never replaced, and come back identical.")
@@ -39,7 +43,7 @@ export function buildProgram(
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show help for a command")
     .exitOverride()
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({ writeOut: print, outputError: () => {} })
     .configureHelp({ showGlobalOptions: true })
     .option(
       "--store <url>",
@@ -49,7 +53,15 @@ export function buildProgram(
     .option("--key-file <file>", "a file that holds the key: age identities, or a passphrase")
     .option("--json", "print one JSON document; errors and warnings are JSON lines on stderr")
     .option("-q, --quiet", "print nothing but what was asked for, warnings and errors")
+    .option(
+      "-v, --verbose",
+      "say on stderr what is used and done: store, key, recipients, objects, retries; no secret",
+    )
     .option("--no-progress", "do not show progress")
+    .option(
+      "--retries <number>",
+      "how often a request that failed is sent again, 0 to 100; by default 5, after 1 s, 2 s, 4 s, …",
+    )
     .addHelpText("after", `\n${EXAMPLES}\n\n${ENVIRONMENT}\n\n${EXIT_CODES_IN_WORDS}`);
   const start = (ifStopped?: string) => begin(program.opts<GlobalOptions>(), ifStopped);
   addBackup(program, start);
@@ -60,6 +72,8 @@ export function buildProgram(
   addKeygen(program, start);
   addServe(program, start);
   addAccount(program, start);
+  addCheck(program, start);
+  addClock(program, start);
   addCompletion(program, start);
   return program;
 }

@@ -12,6 +12,8 @@ const DOING: Record<Progress["phase"], string> = {
   restoring: "Restoring",
   verifying: "Verifying",
   placing: "Placing",
+  storing: "Storing",
+  fetching: "Fetching",
 };
 
 /** How this command shows progress: a line that moves, lines now and then, or not at all. */

@@ -1,5 +1,7 @@
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { RestbackupError } from "../errors.ts";
+import { VERSION } from "../version.ts";
+import type { Context, GlobalOptions } from "./context.ts";
 import { exitCodeOf } from "./exit-codes.ts";
 import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
@@ -9,7 +11,7 @@ import { buildProgram } from "./program.ts";
 export async function run(args: readonly string[]): Promise<void> {
   const { env } = process;
   // Needed before options are parsed, to say that they cannot be.
-  const output = new Output({ json: args.includes("--json"), quiet: false });
+  const output = new Output({ json: args.includes("--json"), quiet: false, verbose: false });
   const debug = env.RESTBACKUP_DEBUG === "1";
   // Thrown where nobody waits for it: a defect, but no reason to show a trace.
   process.on("uncaughtException", (error) => {
@@ -18,15 +20,24 @@ export async function run(args: readonly string[]): Promise<void> {
   });
   const interruption = new Interruption();
   let leftBehind: string | undefined;
-  const program = buildProgram((options, ifStopped) => {
-    output.style = { json: options.json === true, quiet: options.quiet === true };
+  let help = "";
+  const begin = (options: GlobalOptions, ifStopped: string | undefined): Context => {
+    const { json = false, quiet = false, verbose = false } = options;
+    output.style = { json, quiet, verbose };
+    if (quiet && verbose) {
+      throw new RestbackupError("usage", "--quiet and --verbose contradict each other; give one.");
+    }
+    output.detail(`restbackup ${VERSION}, Node ${process.versions.node}, ${process.platform}`);
     leftBehind = ifStopped;
-    return { options, env, cwd: process.cwd(), output, signal: interruption.signal };
+    return { options, env, cwd: currentFolder(), output, signal: interruption.signal };
+  };
+  const program = buildProgram(begin, (text) => {
+    help += text;
   });
   try {
-    await program.parseAsync(args, { from: "user" });
+    await parse(program, args);
+    await output.write(help);
   } catch (thrown) {
-    if (thrown instanceof CommanderError && thrown.exitCode === 0) return;
     const stopped = interruption.exitCode;
     const error =
       stopped !== undefined
@@ -43,6 +54,27 @@ export async function run(args: readonly string[]): Promise<void> {
     process.exitCode = stopped ?? exitCodeOf(error);
   } finally {
     output.status(undefined);
+  }
+}
+
+/** Help and version, once they were shown, are a success. */
+async function parse(program: Command, args: readonly string[]): Promise<void> {
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError && thrown.exitCode === 0)) throw thrown;
+  }
+}
+
+/** Throws `io` where it was deleted under the shell that stands in it. */
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new RestbackupError("io", "The current folder does not exist any more.", {
+      hint: "Change to one that does: cd.",
+      cause,
+    });
   }
 }
 

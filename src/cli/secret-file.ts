@@ -51,7 +51,7 @@ export async function writeSecretFile(path: string, text: string): Promise<void>
   const target = resolve(path);
   const temporary = `${target}.${randomBytes(6).toString("hex")}.tmp`;
   try {
-    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(target));
     try {
       await writeDurably(temporary, text);
       await link(temporary, target).catch(async (error: unknown) => {
@@ -72,6 +72,14 @@ export async function writeSecretFile(path: string, text: string): Promise<void>
     }
     throw ioError(`Cannot write ${printable(path)}`, error);
   }
+}
+
+/** Throws `ENOTDIR` where a file is in the way: `EEXIST`, as Node has it, is for the file itself. */
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    if (systemCode(error) !== "EEXIST") throw error;
+    throw Object.assign(new Error(`${printable(folder)} is no folder`), { code: "ENOTDIR" });
+  });
 }
 
 function reason(error: unknown): string {

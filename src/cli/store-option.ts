@@ -1,7 +1,9 @@
 import { stat } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { RestbackupError, systemCode } from "../errors.ts";
+import type { RetryPolicy } from "../stores/retry.ts";
 import type { Store } from "../stores/store.ts";
+import { durationInWords } from "../words.ts";
 import type { Context } from "./context.ts";
 import { readSecretFile } from "./secret-file.ts";
 import { defaultStoreFolder } from "./user-folders.ts";
@@ -43,15 +45,38 @@ export async function chooseStore({ options, env, output }: Context): Promise<St
 
 /** Opens a store to put something in. */
 export async function openToWrite(choice: StoreChoice, context: Context): Promise<Store> {
-  const { openStore } = await import("../stores/open.ts");
-  return openStore(choice.url, { env: context.env, create: true });
+  return open(choice, context, true);
 }
 
 /** Opens a store to read. Throws `not-found` when nothing was ever put into it. */
 export async function openToRead(choice: StoreChoice, context: Context): Promise<Store> {
   await requireStore(choice);
+  return open(choice, context, false);
+}
+
+async function open(choice: StoreChoice, context: Context, create: boolean): Promise<Store> {
+  const { env, output } = context;
+  const retry = await retryPolicy(context);
   const { openStore } = await import("../stores/open.ts");
-  return openStore(choice.url, { env: context.env });
+  const store = await openStore(choice.url, { env, create, retry });
+  const from = choice.from === "embedded" ? "the default" : `from ${choice.from}`;
+  output.detail(`store: ${store.description}, ${from}`);
+  return store;
+}
+
+/** How patient --retries says to be. Throws `usage`. */
+async function retryPolicy({ options, output }: Context): Promise<RetryPolicy> {
+  const { retries } = options;
+  if (retries !== undefined && !/^(100|[1-9]?\d)$/.test(retries)) {
+    throw new RestbackupError("usage", "--retries is a whole number from 0 to 100.");
+  }
+  const { DEFAULT_RETRY } = await import("../stores/retry.ts");
+  return {
+    ...DEFAULT_RETRY,
+    ...(retries === undefined ? {} : { retries: Number(retries) }),
+    onRetry: ({ message }, wait) =>
+      output.detail(`retry: in ${durationInWords(wait / 1000)}, as this failed: ${message}`),
+  };
 }
 
 /** Whether this is the embedded default, and no backup was made to it yet. */

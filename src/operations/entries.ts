@@ -1,6 +1,7 @@
 import { RestbackupError } from "../errors.ts";
-import { parseName, printable } from "../naming.ts";
+import { parseLegacyBase, parseLegacyName, parseName, printable } from "../naming.ts";
 import type { Store, StoredEntry } from "../stores/store.ts";
+import { type LegacyChain, LegacyListing } from "./legacy-chain.ts";
 
 /** One backup in a store: an archive in one piece, or a set of volumes. */
 export interface ArchiveEntry {
@@ -16,6 +17,15 @@ export interface ArchiveEntry {
   readonly objects: readonly { readonly name: string; readonly size: number }[];
   /** False for a set that was interrupted or is still being written. Never restored. */
   readonly complete: boolean;
+  /** Present for an archive of older tools, which only some operations can read. */
+  readonly legacy?: LegacyChain;
+}
+
+/** How to look for backups. */
+export interface ListOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Archives of older tools too: those of `restoreLegacy` and its kin. */
+  readonly legacy?: boolean | undefined;
 }
 
 /** Which backup is meant: an entry by name, or the latest of NAME, at or before a time. */
@@ -34,14 +44,19 @@ interface Found {
 
 /** All backups, oldest first by `createtime`; only those of NAME when it is given. */
 export async function listEntries(
-  store: Store,
-  options: { readonly name?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
+  store: Pick<Store, "list">,
+  options: ListOptions & { readonly name?: string | undefined } = {},
 ): Promise<ArchiveEntry[]> {
   const found = new Map<string, Found>();
+  const older = new LegacyListing();
   const { name, signal } = options;
   for await (const stored of store.list(signal === undefined ? {} : { signal })) {
     const parsed = parseName(stored.name);
-    if (parsed === undefined || (name !== undefined && parsed.name !== name)) continue;
+    const legacy =
+      parsed === undefined && options.legacy === true ? parseLegacyName(stored.name) : undefined;
+    if (name !== undefined && (parsed ?? legacy)?.name !== name) continue;
+    if (legacy !== undefined) older.add(stored, legacy);
+    if (parsed === undefined) continue;
     let item = found.get(parsed.entry);
     if (item === undefined) {
       item = { name: parsed.name, volumes: [] };
@@ -52,7 +67,17 @@ export async function listEntries(
   }
   const entries = [...found].map(([entry, item]) => assemble(entry, item));
   // The store's clock decides; where it cannot tell, the later name.
-  return entries.sort((a, b) => a.createtime - b.createtime || (a.entry < b.entry ? -1 : 1));
+  return [...entries, ...older.entries()].sort(
+    (a, b) => a.createtime - b.createtime || (ordinal(a.entry) < ordinal(b.entry) ? -1 : 1),
+  );
+}
+
+/** A name as it sorts among names of one time: the tenth increment after the ninth. */
+function ordinal(entry: string): string {
+  return entry.replace(
+    /-inc(\d+)\.tar\.gz$/,
+    (_, level: string) => `-inc${level.padStart(9, "0")}`,
+  );
 }
 
 function assemble(entry: string, { name, volumes, whole }: Found): ArchiveEntry {
@@ -84,7 +109,7 @@ function assemble(entry: string, { name, volumes, whole }: Found): ArchiveEntry 
 export async function findEntry(
   store: Store,
   selector: EntrySelector,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: ListOptions = {},
 ): Promise<ArchiveEntry> {
   if (selector.entry !== undefined) return findNamed(store, selector.entry, options);
   const { name, at } = selector;
@@ -110,13 +135,10 @@ export async function findEntry(
   });
 }
 
-async function findNamed(
-  store: Store,
-  given: string,
-  options: { readonly signal?: AbortSignal | undefined },
-): Promise<ArchiveEntry> {
+async function findNamed(store: Store, given: string, options: ListOptions): Promise<ArchiveEntry> {
   const parsed = parseName(given);
   if (parsed === undefined) {
+    if (options.legacy === true && isLegacy(given)) return findLegacy(store, given, options);
     throw new RestbackupError("usage", `${printable(given)} is not the name of an entry.`, {
       hint: "Entries look like website-20261123T094012Z.tar.zst.age; list them with: restbackup list.",
     });
@@ -135,4 +157,40 @@ async function findNamed(
     });
   }
   return entry;
+}
+
+/** Whether this names an archive of older tools, or a chain of them as a whole. */
+export function isLegacy(given: string): boolean {
+  return (parseLegacyName(given) ?? parseLegacyBase(given)) !== undefined;
+}
+
+/** An archive by its name, or the last of a chain that can be restored by the chain's name. */
+async function findLegacy(
+  store: Store,
+  given: string,
+  options: ListOptions,
+): Promise<ArchiveEntry> {
+  const exact = parseLegacyName(given);
+  const name = (exact ?? parseLegacyBase(given)!).name;
+  const all = await listEntries(store, { ...options, name });
+  const base = parseLegacyBase(given)?.base;
+  const candidates = all.filter(({ entry }) =>
+    exact !== undefined ? entry === exact.entry : parseLegacyName(entry)?.base === base,
+  );
+  const deepest = candidates
+    .filter(({ complete }) => complete)
+    .sort((a, b) => a.legacy!.level - b.legacy!.level)
+    .at(-1);
+  if (deepest !== undefined) return deepest;
+  const missing = candidates[0]?.legacy?.missing;
+  if (missing === undefined) {
+    throw new RestbackupError("not-found", `${printable(given)} is not in ${store.description}.`);
+  }
+  throw new RestbackupError(
+    "not-found",
+    `${printable(given)} cannot be restored: ${printable(missing)} is missing.`,
+    {
+      hint: "An increment only holds what changed since the archive before it. Those before the missing one can be restored; see: restbackup list.",
+    },
+  );
 }

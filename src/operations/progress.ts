@@ -1,6 +1,15 @@
 /** Where long work stands. Counters grow; a transfer that is retried takes its bytes back first. */
 export interface Progress {
-  readonly phase: "packing" | "finishing" | "reading" | "restoring" | "verifying" | "placing";
+  readonly phase:
+    | "packing"
+    | "finishing"
+    | "reading"
+    | "restoring"
+    | "verifying"
+    | "placing"
+    /** One object, as it is, on its way into the store or out of it. */
+    | "storing"
+    | "fetching";
   /** Entries handled so far. */
   readonly files: number;
   /** Content bytes handled so far, uncompressed; in a backup with the headers around them. */

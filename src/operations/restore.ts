@@ -27,6 +27,8 @@ export interface RestoreOptions extends ReadOptions {
   readonly overwrite?: boolean | undefined;
   /** Give files back to their numeric owners; needs root. */
   readonly sameOwner?: boolean | undefined;
+  /** Bytes of content that may be restored in all. */
+  readonly maxBytes?: number | undefined;
 }
 
 export interface RestoreResult {
@@ -53,18 +55,17 @@ export function restore(options: RestoreOptions): Promise<RestoreResult> {
 
 async function restoreEntry(options: RestoreOptions): Promise<RestoreResult> {
   const { include, signal } = options;
-  if (options.sameOwner === true && process.geteuid?.() !== 0) {
-    throw new RestbackupError("usage", "Only root can give files to their owners.", {
-      hint: "Leave out --same-owner, or run as root.",
-    });
-  }
+  requireRoot(options.sameOwner);
   const meter = new ProgressMeter(options.onProgress, { phase: "reading" });
   const target = await prepareTarget(options.to, { overwrite: options.overwrite ?? false });
   try {
     const opened = await openEntry(options, (storedBytes) => meter.add({ storedBytes }));
     requireAuthentic(opened, options.allowUnauthenticated);
     const { archive, reader, authenticity } = opened;
-    if (include === undefined) await checkRoom(reader, target.staging);
+    if (include === undefined) {
+      requireAtMost(options.maxBytes, reader.index.totals);
+      await checkRoom(reader, target.staging);
+    }
     meter.enter("restoring");
     if (include === undefined) meter.set(goal(reader.index.totals));
     const { totals, warnings } = await extractArchive(reader, {
@@ -79,6 +80,7 @@ async function restoreEntry(options: RestoreOptions): Promise<RestoreResult> {
         hint: `Looked for: ${include.map(printable).join(", ")}. See what is inside with: restbackup show.`,
       });
     }
+    requireAtMost(options.maxBytes, totals);
     signal?.throwIfAborted();
     meter.enter("placing");
     await target.place(reader.index.segments[0]?.first === ".");
@@ -87,6 +89,23 @@ async function restoreEntry(options: RestoreOptions): Promise<RestoreResult> {
   } finally {
     await target.discard();
   }
+}
+
+function requireAtMost(maxBytes: number | undefined, { bytes }: ContentsTotals): void {
+  if (maxBytes === undefined || bytes <= maxBytes) return;
+  throw new RestbackupError(
+    "io",
+    `The restored files take ${bytes} bytes, and ${maxBytes} were allowed.`,
+    { hint: "Allow more with --max-size, or leave it out." },
+  );
+}
+
+/** Throws `usage` where files are to be given to their owners, and cannot be. */
+export function requireRoot(sameOwner: boolean | undefined): void {
+  if (sameOwner !== true || process.geteuid?.() === 0) return;
+  throw new RestbackupError("usage", "Only root can give files to their owners.", {
+    hint: "Leave out --same-owner, or run as root.",
+  });
 }
 
 export interface VerifyOptions extends ReadOptions {
@@ -133,11 +152,11 @@ async function verifyEntry(options: VerifyOptions): Promise<VerifyResult> {
   return { archive, index: reader.index, authenticity };
 }
 
-/** @param made Unix seconds. */
-function checkAge(
+/** Throws `stale` for a backup made longer ago than allowed. @param made Unix seconds. */
+export function checkAge(
   archive: ArchiveEntry,
   made: number,
-  { entry, at, maxAge, now }: VerifyOptions,
+  { entry, at, maxAge, now }: Pick<VerifyOptions, "entry" | "at" | "maxAge" | "now">,
 ): void {
   if (maxAge === undefined) return;
   const age = (now ?? new Date()).getTime() / 1000 - made;

@@ -30,6 +30,18 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
+/** `50%`, `12.5 %` or `50` as a part of 1. Throws `usage`. */
+export function parsePercent(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*%?$/.exec(text.trim());
+  const part = match === null ? Number.NaN : Number(match[1]) / 100;
+  if (!(part <= 1)) {
+    throw new RestbackupError("usage", `"${printable(text)}" is not a percentage.`, {
+      hint: "Write a number from 0 to 100 and a percent sign: 50%.",
+    });
+  }
+  return part;
+}
+
 /**
  * A point in time: RFC 3339 (`2026-11-23T09:40:12Z`), the stamp of an entry name
  * (`20261123T094012Z`), or a date, which means the end of that day in UTC. Throws `usage`.

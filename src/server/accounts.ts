@@ -1,31 +1,43 @@
-import { createHmac, randomBytes, randomInt, scrypt, timingSafeEqual } from "node:crypto";
-import { link, readdir, readFile, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { createHmac, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
+import { stat } from "node:fs/promises";
 import { ioError, RestbackupError } from "../errors.ts";
 import { type DirectoryStore, openDirectoryStore } from "../stores/directory.ts";
-import { ignoreMissing, makeFolder, syncFolder, writeDurably } from "../stores/durable.ts";
-
-/** The data folder holds `version.json`, `accounts/USER.json` and the stores `archives/USER/`. */
-const FORMAT = { format: "restbackup server data", version: 1 };
+import { ignoreMissing } from "../stores/durable.ts";
+import { type AccountRecord, generationOf, readRecord } from "./account-record.ts";
+import {
+  archivesPath,
+  prepareDataFolder,
+  recordPath,
+  replaceJson,
+  usernamesIn,
+  withDataLock,
+  writeNewJson,
+} from "./data-folder.ts";
+import { hashPassword, isOutdated, matches } from "./passwords.ts";
+import { Usage } from "./usage.ts";
 
 const ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const USERNAME = /^[a-zA-Z0-9]{1,64}$/;
-const SCRYPT = { N: 16384, r: 8, p: 1 };
-const HASH_BYTES = 32;
+/** Of as many accounts a verified password is remembered. */
+const MOST_REMEMBERED = 10_000;
 
+/** An account that may be used. */
 export interface Account {
   readonly username: string;
   /** How long entries are kept, in days. */
   readonly retentionDays: number;
+  /** How many bytes its entries may have together; absent where only the disk is the limit. */
+  readonly quotaBytes?: number;
+  /** When it was made: Unix seconds. */
+  readonly created: number;
+  /** Another one with each password: what was made with earlier credentials ends with them. */
+  readonly generation: string;
 }
 
-/** An account as `accounts/USER.json` holds it. */
-interface AccountRecord extends Account {
-  /** Unix seconds. */
-  readonly created: number;
-  /** Base64; the password itself is nowhere. */
-  readonly password: { readonly salt: string; readonly scrypt: string };
+/** What the operator decides about an account. */
+export interface AccountSettings {
+  readonly retentionDays: number;
+  readonly quotaBytes?: number | undefined;
 }
 
 export interface Credentials {
@@ -40,116 +52,137 @@ export interface Credentials {
  */
 export async function createAccount(
   dataDir: string,
-  options: { readonly retentionDays: number; readonly clock?: () => number },
+  options: AccountSettings & { readonly clock?: () => number },
 ): Promise<Credentials> {
-  const { retentionDays, clock = Date.now } = options;
-  if (!Number.isInteger(retentionDays) || retentionDays < 30 || retentionDays > 365) {
-    throw new RestbackupError("usage", "The retention must be 30 to 365 whole days.", {
-      hint: "Write for example --retention 90d.",
-    });
-  }
+  const { clock = Date.now, ...settings } = options;
+  checkSettings(settings);
   const username = randomText(12);
-  const password = randomText(32);
+  const password = randomPassword();
   try {
-    await prepareDataDir(dataDir);
-    await openDirectoryStore(archivesOf(dataDir, username), { create: true });
-    const salt = randomBytes(16);
+    await prepareDataFolder(dataDir);
+    await openDirectoryStore(archivesPath(dataDir, username), { create: true });
+    const { retentionDays, quotaBytes } = settings;
     const record: AccountRecord = {
       username,
       retentionDays,
+      ...(quotaBytes === undefined ? {} : { quotaBytes }),
       created: Math.floor(clock() / 1000),
-      password: {
-        salt: salt.toString("base64"),
-        scrypt: (await hashPassword(password, salt)).toString("base64"),
-      },
+      password: await hashPassword(password),
     };
-    await writeNew(join(dataDir, "accounts", `${username}.json`), record);
+    await writeNewJson(recordPath(dataDir, username), record);
   } catch (error) {
     throw ioError("Cannot make the account", error);
   }
   return { username, password };
 }
 
-/** Makes the data folder where it is missing. Throws `usage` when a later version made it. */
-async function prepareDataDir(dataDir: string): Promise<void> {
-  await makeFolder(join(dataDir, "accounts"));
-  await makeFolder(join(dataDir, "archives"));
-  const versionFile = join(dataDir, "version.json");
-  const text = await ignoreMissing(readFile(versionFile, "utf8"));
-  if (text === undefined) {
-    await writeNew(versionFile, FORMAT);
-    return;
+/** Throws `usage`. */
+export function checkSettings({ retentionDays, quotaBytes }: AccountSettings): void {
+  if (!Number.isInteger(retentionDays) || retentionDays < 30 || retentionDays > 365) {
+    throw new RestbackupError("usage", "The retention must be 30 to 365 whole days.", {
+      hint: "Write for example --retention 90d.",
+    });
   }
-  if (text.trim() !== JSON.stringify(FORMAT)) {
-    throw new RestbackupError(
-      "usage",
-      "The data folder is not one that this version of restbackup can serve.",
-      { hint: "Use the restbackup that made it, or a later one." },
-    );
+  if (quotaBytes !== undefined && (!Number.isSafeInteger(quotaBytes) || quotaBytes < 1)) {
+    throw new RestbackupError("usage", "The quota must be at least one byte.", {
+      hint: "Write for example --quota 10G, or --quota none for no limit.",
+    });
   }
 }
 
-/** Writes a new JSON file (0600), whole or not at all. */
-async function writeNew(path: string, value: unknown): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    await writeDurably(temporary, `${JSON.stringify(value)}\n`);
-    await link(temporary, path);
-    await syncFolder(dirname(path));
-  } finally {
-    await rm(temporary, { force: true });
-  }
+/** A password that nobody can guess: 190 bits. */
+export function randomPassword(): string {
+  return randomText(32);
 }
 
-/** The accounts of a data folder, read anew for each request, and their stores. */
+function randomText(length: number): string {
+  return Array.from({ length }, () => ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]).join("");
+}
+
+/** A record as it was read, with what shows whether its file is still the same. */
+interface CachedRecord {
+  readonly version: string;
+  readonly record: AccountRecord;
+}
+
+/**
+ * The accounts of a data folder and their stores. Each call sees accounts as they are on disk at
+ * that moment, for the price of one stat.
+ */
 export class Accounts {
   readonly #dataDir: string;
   readonly #clock: () => number;
   /** For remembering verified credentials without keeping them. */
   readonly #processKey = randomBytes(32);
   readonly #verified = new Map<string, Buffer>();
+  /** Checks under way: many connections with the same credentials at once cost one. */
+  readonly #checking = new Map<string, Promise<boolean>>();
+  readonly #records = new Map<string, CachedRecord>();
   readonly #stores = new Map<string, Promise<DirectoryStore>>();
+  readonly #usages = new Map<string, Usage>();
 
   constructor(dataDir: string, clock: () => number) {
     this.#dataDir = dataDir;
     this.#clock = clock;
   }
 
-  /** Opens the stores of all accounts, which settles what a killed server left behind. */
+  /**
+   * Brings the data folder up to date and opens the stores of all accounts, which settles what a
+   * killed server left behind. An account whose record is damaged is passed over: its requests fail.
+   */
   async openAll(): Promise<void> {
-    await prepareDataDir(this.#dataDir);
-    for (const file of await readdir(join(this.#dataDir, "accounts"))) {
-      const account = await this.#read(file.replace(/\.json$/, ""));
+    await prepareDataFolder(this.#dataDir);
+    for (const username of await this.usernames()) {
+      const account = await this.findAny(username).catch((error: unknown) => {
+        if (error instanceof RestbackupError && error.code === "damaged") return undefined;
+        throw error;
+      });
       if (account !== undefined) await this.storeOf(account);
     }
   }
 
+  /** All that have a record, disabled ones too. */
+  async usernames(): Promise<string[]> {
+    return await usernamesIn(this.#dataDir);
+  }
+
   /**
    * The account whose credentials these are, or undefined. Takes the same time for a wrong password
-   * as for a username that does not exist.
+   * as for a username that does not exist. Throws a refusal when too many log in at once.
    */
   async verify({ username, password }: Credentials): Promise<Account | undefined> {
-    const record = await this.#read(username);
-    const salt = Buffer.from(record?.password.salt ?? "", "base64");
-    const expected = Buffer.from(record?.password.scrypt ?? "", "base64");
+    const record = usable(await this.#read(username));
     // Bound to the stored hash: a changed password is not the one that was remembered.
     const proof = createHmac("sha256", this.#processKey)
       .update(JSON.stringify([username, password, record?.password.scrypt ?? ""]))
       .digest();
     const remembered = this.#verified.get(username);
-    if (remembered !== undefined && timingSafeEqual(remembered, proof)) return record;
-    const hash = await hashPassword(password, salt);
-    const matches = expected.length === hash.length && timingSafeEqual(expected, hash);
-    if (record === undefined || !matches) return undefined;
-    this.#verified.set(username, proof);
-    return record;
+    if (record !== undefined && remembered !== undefined && timingSafeEqual(remembered, proof)) {
+      return accountOf(record);
+    }
+    if (!(await this.#check(proof.toString("hex"), password, record))) return undefined;
+    this.#remember(username, proof);
+    if (isOutdated(record!.password)) await this.#rehash(record!, password);
+    return accountOf(record!);
+  }
+
+  /** The account as it is now, or undefined when there is none that may be used. */
+  async find(username: string): Promise<Account | undefined> {
+    const record = usable(await this.#read(username));
+    return record === undefined ? undefined : accountOf(record);
+  }
+
+  /** As {@link find}, and disabled accounts too: what they stored is still kept, and expires. */
+  async findAny(username: string): Promise<Account | undefined> {
+    const record = await this.#read(username);
+    return record === undefined ? undefined : accountOf(record);
   }
 
   /** The store that holds an account's entries. */
   storeOf(account: Account): Promise<DirectoryStore> {
     const open = this.#stores.get(account.username);
     if (open !== undefined) return open;
-    const opening = openDirectoryStore(archivesOf(this.#dataDir, account.username), {
+    const opening = openDirectoryStore(archivesPath(this.#dataDir, account.username), {
       create: true,
       clock: this.#clock,
     });
@@ -159,30 +192,76 @@ export class Accounts {
     return opening;
   }
 
+  /** How much an account stores. */
+  usageOf({ username }: Account): Usage {
+    let usage = this.#usages.get(username);
+    if (usage === undefined) {
+      usage = new Usage();
+      this.#usages.set(username, usage);
+    }
+    return usage;
+  }
+
+  #check(key: string, password: string, record: AccountRecord | undefined): Promise<boolean> {
+    const running = this.#checking.get(key);
+    if (running !== undefined) return running;
+    const checking = matches(password, record?.password).finally(() => this.#checking.delete(key));
+    this.#checking.set(key, checking);
+    return checking;
+  }
+
+  /** The latest last; when there are too many the one that was verified longest ago is forgotten. */
+  #remember(username: string, proof: Buffer): void {
+    this.#verified.delete(username);
+    this.#verified.set(username, proof);
+    if (this.#verified.size > MOST_REMEMBERED) {
+      this.#verified.delete(this.#verified.keys().next().value!);
+    }
+  }
+
+  /** Hashes a password anew that was hashed with less effort than is usual now. */
+  async #rehash(verified: AccountRecord, password: string): Promise<void> {
+    // With the same salt, which is also what tells one password's sessions from the next one's.
+    const salt = Buffer.from(verified.password.salt, "base64");
+    const hashed = await hashPassword(password, salt);
+    const path = recordPath(this.#dataDir, verified.username);
+    await withDataLock(this.#dataDir, async () => {
+      const record = await readRecord(path, verified.username);
+      if (record?.password.scrypt !== verified.password.scrypt) return;
+      await replaceJson(path, { ...record, password: hashed });
+    });
+  }
+
   async #read(username: string): Promise<AccountRecord | undefined> {
     if (!USERNAME.test(username)) return undefined;
-    const path = join(this.#dataDir, "accounts", `${username}.json`);
-    const text = await ignoreMissing(readFile(path, "utf8"));
-    if (text === undefined) return undefined;
-    const record = JSON.parse(text) as AccountRecord;
-    // On some file systems "User.json" is also found as "user.json".
-    return record.username === username ? record : undefined;
+    const path = recordPath(this.#dataDir, username);
+    const stats = await ignoreMissing(stat(path, { bigint: true }));
+    // Replacing a record makes a new file.
+    const version =
+      stats === undefined ? "" : `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+    const cached = this.#records.get(username);
+    if (cached !== undefined && cached.version === version) return cached.record;
+    this.#records.delete(username);
+    this.#verified.delete(username);
+    if (stats === undefined) return undefined;
+    const record = await readRecord(path, username);
+    // A file that was replaced between the two calls has another version at the next request.
+    if (record !== undefined) this.#records.set(username, { version, record });
+    return record;
   }
 }
 
-function archivesOf(dataDir: string, username: string): string {
-  return join(dataDir, "archives", username);
+function usable(record: AccountRecord | undefined): AccountRecord | undefined {
+  return record?.disabled === true ? undefined : record;
 }
 
-function randomText(length: number): string {
-  return Array.from({ length }, () => ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]).join("");
-}
-
-const scryptAsync = promisify(
-  (password: string, salt: Buffer, done: (error: Error | null, key: Buffer) => void) =>
-    scrypt(password, salt, HASH_BYTES, SCRYPT, done),
-);
-
-async function hashPassword(password: string, salt: Buffer): Promise<Buffer> {
-  return await scryptAsync(password, salt);
+function accountOf(record: AccountRecord): Account {
+  const { username, retentionDays, quotaBytes, created } = record;
+  return {
+    username,
+    retentionDays,
+    ...(quotaBytes === undefined ? {} : { quotaBytes }),
+    created,
+    generation: generationOf(record),
+  };
 }

@@ -1,41 +1,71 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { decodeObjectPath } from "../stores/object-name.ts";
 import type { Account, Accounts } from "./accounts.ts";
+import { sendBackups } from "./backups.ts";
 import { parseBasic } from "./basic-authentication.ts";
-import { sendListing } from "./listing.ts";
 import { receiveObject, sendObject } from "./objects.ts";
 import { Refusal, refusalOf, sendRefusal } from "./refusal.ts";
+import { loggablePath, parseSessionPath, pathOf } from "./request-path.ts";
 import type { ServerEvent } from "./server-event.ts";
+import { answerInSession, makeSession, openSession } from "./session-requests.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** What answering takes. */
+export interface Services {
+  readonly accounts: Accounts;
+  readonly sessions: Sessions;
+  /** Whether a proxy in front of the server does TLS, and its word on that is taken. */
+  readonly behindTlsProxy: boolean;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  readonly log: (event: ServerEvent) => void;
+}
 
 /** Answers one request, whatever happens. */
 export async function answer(
-  accounts: Accounts,
-  log: (event: ServerEvent) => void,
+  services: Services,
   req: IncomingMessage,
   res: ServerResponse,
   expectsContinue: boolean,
 ): Promise<void> {
   let username: string | undefined;
+  const { log } = services;
+  const { method } = req;
+  const path = loggablePath(req);
   // A client that goes away makes these emit errors, which the reading and writing below also see.
   req.on("error", () => {});
   res.on("error", () => {});
+  setHeadersForBrowsers(res);
   try {
-    const account = await authenticate(accounts, req);
-    username = account.username;
-    await route(accounts, account, req, res, expectsContinue);
+    const inSession = parseSessionPath(pathOf(req));
+    if (inSession === undefined) {
+      const account = await authenticate(services.accounts, req);
+      username = account.username;
+      await route(services, account, req, res, expectsContinue);
+    } else {
+      const session = await openSession(req, services.sessions, inSession);
+      username = session.account.username;
+      await answerInSession(req, res, session, inSession, { ...services, expectsContinue });
+    }
   } catch (error) {
     const refusal = refusalOf(error);
     const clientGone = res.destroyed || req.socket.destroyed;
     if (refusal.status === 500 && !clientGone) {
       const message = error instanceof Error ? error.message : String(error);
-      log({ level: "error", message, method: req.method, path: req.url, username });
+      log({ level: "error", message, method, path, username });
     }
     // After the header has gone out only a broken connection can say that something failed.
     if (res.headersSent || clientGone) res.destroy();
     else sendRefusal(req, res, refusal);
   }
-  const { statusCode: status } = res;
-  log({ level: "info", message: "answered", method: req.method, path: req.url, status, username });
+  log({ level: "info", message: "answered", method, path, status: res.statusCode, username });
+}
+
+/** A session's url must not travel in `Referer`, and what is stored here is nobody's script. */
+function setHeadersForBrowsers(res: ServerResponse): void {
+  res.setHeader("Referrer-Policy", "no-referrer");
+  res.setHeader("X-Content-Type-Options", "nosniff");
+  res.setHeader("Cross-Origin-Resource-Policy", "same-origin");
 }
 
 async function authenticate(accounts: Accounts, req: IncomingMessage): Promise<Account> {
@@ -48,7 +78,7 @@ async function authenticate(accounts: Accounts, req: IncomingMessage): Promise<A
 }
 
 async function route(
-  accounts: Accounts,
+  { accounts, sessions, behindTlsProxy, clock }: Services,
   account: Account,
   req: IncomingMessage,
   res: ServerResponse,
@@ -58,9 +88,15 @@ async function route(
   const path = pathOf(req);
   const reads = method === "GET" || method === "HEAD";
   if (path === "/" || path.startsWith("/?")) {
-    if (!reads) throw new Refusal(405, "Only GET and HEAD work here.", { Allow: "GET, HEAD" });
+    if (method === "POST") {
+      await makeSession(req, res, account, sessions, { behindTlsProxy, expectsContinue });
+      return;
+    }
+    if (!reads)
+      throw new Refusal(405, "GET, HEAD and POST work here.", { Allow: "GET, HEAD, POST" });
     const store = await accounts.storeOf(account);
-    await sendListing(req, res, account, store.list());
+    const query = path.slice(1);
+    await sendBackups(req, res, { account, store, query, behindTlsProxy, clock });
     return;
   }
   if (!reads && method !== "PUT") {
@@ -71,10 +107,9 @@ async function route(
   const name = decodeObjectPath(path);
   const store = await accounts.storeOf(account);
   if (reads) await sendObject(req, res, store, name);
-  else await receiveObject(req, res, store, name, expectsContinue);
-}
-
-/** The target's path; a proxy may send it in absolute form (RFC 9112, 3.2.2). */
-function pathOf(req: IncomingMessage): string {
-  return (req.url ?? "").replace(/^https?:\/\/[^/?]*/i, "");
+  else {
+    const { quotaBytes } = account;
+    const room = { usage: accounts.usageOf(account), quotaBytes };
+    await receiveObject(req, res, store, name, expectsContinue, room);
+  }
 }

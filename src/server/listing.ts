@@ -15,7 +15,7 @@ export async function sendListing(
   account: Account,
   entries: AsyncIterable<StoredEntry>,
 ): Promise<void> {
-  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store, private" };
   if (req.method === "HEAD") {
     res.writeHead(200, headers).end();
     return;
@@ -54,13 +54,21 @@ async function* listingText(
   yield `${text}]\n`;
 }
 
+/** When an entry expires (`backup-api.md`, "Retention"). Unix seconds. */
+export function deletetimeOf(
+  createtime: number,
+  { retentionDays }: Pick<Account, "retentionDays">,
+): number {
+  return createtime + retentionDays * SECONDS_PER_DAY;
+}
+
 /** `backup-api.md`, parts 1 and 2. */
 function describe({ name, size, createtime }: StoredEntry, account: Account) {
   return {
     name: `/${name}`,
     size,
     createtime,
-    deletetime: createtime + account.retentionDays * SECONDS_PER_DAY,
+    deletetime: deletetimeOf(createtime, account),
     date: `${new Date(createtime * 1000).toISOString().slice(0, 19)}Z`,
   };
 }

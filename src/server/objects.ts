@@ -2,11 +2,19 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DirectoryObject, DirectoryStore } from "../stores/directory.ts";
 import { formatReprDigest, parseReprDigest } from "../stores/repr-digest.ts";
 import { evaluate, type Part } from "./conditions.ts";
+import { contentDisposition } from "./content-disposition.ts";
 import { Refusal } from "./refusal.ts";
 import { sendPieces } from "./sending.ts";
+import type { Usage } from "./usage.ts";
 
 /** `backup-api.md`, part 1. */
 const MAX_OBJECT_BYTES = 5_368_709_120;
+
+/** What there is room for in an account. */
+export interface Room {
+  readonly usage: Usage;
+  readonly quotaBytes: number | undefined;
+}
 
 /** Answers GET and HEAD of a name. */
 export async function sendObject(
@@ -29,7 +37,7 @@ export async function sendObject(
   const headers = {
     ETag: etag,
     "Last-Modified": new Date(modified * 1000).toUTCString(),
-    "Cache-Control": "private, no-transform",
+    "Cache-Control": "no-store, private, no-transform",
   };
   if (outcome.status === 304) {
     res.writeHead(304, headers).end();
@@ -44,6 +52,7 @@ export async function sendObject(
 function contentHeaders(object: DirectoryObject, part: Part, status: 200 | 206) {
   return {
     "Content-Type": "application/octet-stream",
+    "Content-Disposition": contentDisposition(object.name),
     "Content-Length": part.end - part.start,
     "Accept-Ranges": "bytes",
     "Repr-Digest": formatReprDigest(object.sha256),
@@ -63,6 +72,7 @@ export async function receiveObject(
   store: DirectoryStore,
   name: string,
   expectsContinue: boolean,
+  room: Room,
 ): Promise<void> {
   const size = announcedSize(req);
   const sha256 = announcedDigest(req);
@@ -72,8 +82,17 @@ export async function receiveObject(
     });
   }
   if (req.headers["if-match"] !== undefined) throw new Refusal(412, "There is no such file yet.");
-  if (expectsContinue) res.writeContinue();
-  await store.create(name, { stream: untilComplete(req, size), size, sha256 });
+  const reservation = await withoutTimeout(req, () =>
+    room.usage.reserve({ name, size }, room.quotaBytes, () => store.list()),
+  );
+  let stored = false;
+  try {
+    if (expectsContinue) res.writeContinue();
+    await store.create(name, { stream: untilComplete(req, size), size, sha256 });
+    stored = true;
+  } finally {
+    reservation.release(stored);
+  }
   const body = `Stored /${name}\n`;
   res.writeHead(201, {
     "Content-Type": "text/plain; charset=utf-8",

@@ -1,5 +1,8 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { RestbackupError, systemCode } from "../errors.ts";
+import { type Preference, preferredRefusal } from "./negotiation.ts";
+import { pageHeaders } from "./page.ts";
+import { messagePage } from "./page-message.ts";
 
 /** Why a request is not done, in HTTP's terms. */
 export class Refusal extends Error {
@@ -38,21 +41,15 @@ export function refusalOf(error: unknown): Refusal {
   }
 }
 
-/** Problem details (RFC 9457) where JSON is asked for, else one line of text. */
+/** A page for browsers, problem details (RFC 9457) where JSON is asked for, else a line of text. */
 export function sendRefusal(req: IncomingMessage, res: ServerResponse, refusal: Refusal): void {
-  const json = /\bapplication\/(?:[\w.-]+\+)?json\b/i.test(req.headers.accept ?? "");
-  const body = json
-    ? JSON.stringify({
-        type: "about:blank",
-        title: STATUS_CODES[refusal.status],
-        status: refusal.status,
-        detail: refusal.message,
-      })
-    : `${refusal.message}\n`;
+  const { headers, body } = inWords(refusal, preferredRefusal(req.headers.accept));
   const unread = hasBody(req) && !req.complete;
   res.writeHead(refusal.status, {
-    "Content-Type": json ? "application/problem+json" : "text/plain; charset=utf-8",
     "Content-Length": Buffer.byteLength(body),
+    "Cache-Control": "no-store, private",
+    Vary: "Accept",
+    ...headers,
     ...refusal.headers,
     ...(unread ? { Connection: "close" } : {}),
   });
@@ -62,6 +59,21 @@ export function sendRefusal(req: IncomingMessage, res: ServerResponse, refusal: 
   }
   res.write(body);
   lingerUntilRead(req, () => res.end());
+}
+
+function inWords({ status, message }: Refusal, form: Preference) {
+  if (form === "html") {
+    const body = messagePage(status, message);
+    return { headers: pageHeaders(body), body };
+  }
+  if (form === "text") {
+    return { headers: { "Content-Type": "text/plain; charset=utf-8" }, body: `${message}\n` };
+  }
+  const title = STATUS_CODES[status];
+  return {
+    headers: { "Content-Type": "application/problem+json" },
+    body: JSON.stringify({ type: "about:blank", title, status, detail: message }),
+  };
 }
 
 function hasBody(req: IncomingMessage): boolean {

@@ -12,9 +12,13 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { Accounts } from "./accounts.ts";
-import { answer } from "./answer.ts";
+import { answer, type Services } from "./answer.ts";
 import { isLoopback, parseListenAddress } from "./listen-address.ts";
 import type { ServerEvent } from "./server-event.ts";
+import { Sessions } from "./sessions.ts";
+import { Sweeper, type SweepReport } from "./sweep.ts";
+import { sweepEvents } from "./sweep-events.ts";
+import { TrustedClock } from "./trusted-clock.ts";
 
 /** A socket on which nothing moves for so long is cut, in milliseconds. */
 const IDLE_TIMEOUT = 120_000;
@@ -36,6 +40,8 @@ export interface BackupServerOptions {
   readonly clock?: () => number;
   /** Called once for each answered request, and for failures of the server itself. */
   readonly log?: (event: ServerEvent) => void;
+  /** Called after each sweep that deletes what has expired; the log has the same in words. */
+  readonly onSweep?: (report: SweepReport) => void;
 }
 
 export interface BackupServer {
@@ -56,12 +62,28 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
       hint: "Give --tls-cert and --tls-key, or listen on 127.0.0.1.",
     });
   }
-  const accounts = new Accounts(options.dataDir, options.clock ?? Date.now);
+  const clock = options.clock ?? Date.now;
   const log = options.log ?? (() => {});
+  const trustedClock = new TrustedClock(options.dataDir, { clock });
+  const accounts = new Accounts(options.dataDir, () => trustedClock.now());
+  const sweeper = new Sweeper(accounts, trustedClock, {
+    report: (report) => {
+      sweepEvents(report).forEach(log);
+      options.onSweep?.(report);
+    },
+  });
+  const sessions = new Sessions(options.dataDir, accounts, clock);
+  const services: Services = {
+    accounts,
+    sessions,
+    behindTlsProxy: options.behindTlsProxy ?? false,
+    clock,
+    log,
+  };
   const server = createNodeServer(options);
   const underWay = new Set<Promise<void>>();
   const serve = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => {
-    const answering = answer(accounts, log, req, res, expectsContinue);
+    const answering = answer(services, req, res, expectsContinue);
     underWay.add(answering);
     void answering.finally(() => underWay.delete(answering));
   };
@@ -72,9 +94,12 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
     async listen() {
       try {
         await accounts.openAll();
+        await sessions.tidy();
+        await sweeper.start();
         server.listen(address);
         await once(server, "listening");
       } catch (error) {
+        await sweeper.stop();
         throw ioError(`Cannot serve on ${options.listen}`, error);
       }
       const { port } = server.address() as AddressInfo;
@@ -95,6 +120,7 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
       await closed;
       // An upload that was cut is still clearing its temporary files away.
       await Promise.allSettled(underWay);
+      await sweeper.stop();
     },
   };
 }

@@ -41,12 +41,22 @@ export interface BackupApiOptions {
 }
 
 interface RequestOptions {
-  readonly method: "GET" | "HEAD" | "PUT";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT";
   readonly path: string;
   readonly headers?: Record<string, string>;
   readonly body?: AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** A url that shows and downloads an account's backups without credentials: a secret. */
+export interface Session {
+  readonly url: string;
+  /** When it stops working, by this machine's clock. */
+  readonly expires: Date;
+}
+
+/** How long a session works in milliseconds (`backup-api.md`, part 1). */
+const SESSION_LIFE = 24 * 60 * 60 * 1000;
 
 /** Where a download is. */
 interface Download {
@@ -342,6 +352,34 @@ export class BackupApiStore implements Store {
         await patience.afterFailure(noAnswer(doing, error, options.signal, this.#scrub));
       }
     }
+  }
+
+  /**
+   * Asks for a session (`backup-api.md`, part 1, MAKESESSION). Throws `store-refused` when the
+   * server makes none, or one whose url is not its own.
+   */
+  async makeSession(options: { readonly signal?: AbortSignal } = {}): Promise<Session> {
+    const doing = `Cannot make a session at ${this.description}`;
+    return await withRetries(this.#retry, options.signal, async () => {
+      const asked = Date.now();
+      const answer = await this.#request(doing, {
+        method: "POST",
+        path: "/",
+        headers: { "x-http-method-override": "MAKESESSION" },
+        signal: options.signal,
+      });
+      if (answer.statusCode !== 204) throw await refusal(doing, answer, this.#scrub);
+      await discard(answer);
+      const location = field(answer, "location") ?? "";
+      const url = URL.canParse(location, this.#origin)
+        ? new URL(location, this.#origin)
+        : undefined;
+      // Elsewhere it could be a page that asks for credentials.
+      if (location === "" || url?.origin !== new URL(this.#origin).origin) {
+        throw new RestbackupError("store-refused", `${doing}: it answered with no url of its own.`);
+      }
+      return { url: url.href, expires: new Date(asked + SESSION_LIFE) };
+    });
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { constants, type Stats } from "node:fs";
+import { constants, lstatSync, rmdirSync, rmSync, type Stats } from "node:fs";
 import {
   type FileHandle,
   link,
@@ -13,7 +13,7 @@ import {
   stat,
   unlink,
 } from "node:fs/promises";
-import { dirname, join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
@@ -23,6 +23,7 @@ import {
   ignoreMissing,
   makeFolder,
   syncFolder,
+  syncFolders,
   syncFoldersUpTo,
   writeDurably,
 } from "./durable.ts";
@@ -118,6 +119,8 @@ export class DirectoryStore implements Store {
   readonly #meta: string;
   readonly #clock: () => number;
   readonly #digesting = new Map<string, Promise<ObjectRecord>>();
+  /** What is being put in place just now: neither it nor its folders may be removed meanwhile. */
+  readonly #placing = new Set<ObjectRecord>();
 
   constructor(root: string, description: string, clock: () => number) {
     this.#root = root;
@@ -258,6 +261,15 @@ export class DirectoryStore implements Store {
    * When this resolves, file, record and every folder entry on the way are on stable storage.
    */
   async #commit(temporary: string, record: ObjectRecord): Promise<void> {
+    this.#placing.add(record);
+    try {
+      await this.#place(temporary, record);
+    } finally {
+      this.#placing.delete(record);
+    }
+  }
+
+  async #place(temporary: string, record: ObjectRecord): Promise<void> {
     const path = this.#pathOf(record.name);
     await makeFolder(dirname(path));
     await makeFolder(dirname(this.#metaPathOf(record.name)));
@@ -399,12 +411,110 @@ export class DirectoryStore implements Store {
   async #record(record: ObjectRecord): Promise<void> {
     await makeFolder(this.spool);
     const temporary = join(this.spool, temporaryName("meta"));
+    this.#placing.add(record);
     try {
       await writeDurably(temporary, `${JSON.stringify(record)}\n`);
       await this.#placeRecord(record.name, temporary);
     } finally {
+      this.#placing.delete(record);
       await rm(temporary, { force: true });
     }
+  }
+
+  /**
+   * Removes objects whose time is over, and gives those that are gone; one that is not as listed,
+   * or is being worked on, stays. Not part of {@link Store}: only the server's sweep may call it
+   * (`docs/decisions/0012-retention-sweep.md`). Throws `io`; what was not removed by then is whole.
+   *
+   * A name disappears for good, by a rename, before its record does, so a crash leaves each object
+   * listed and whole or not listed at all. What it may leave is settled by the next start (content,
+   * which lies in the spool folder by then) and by {@link tidy} (records).
+   */
+  async removeExpired(entries: readonly StoredEntry[]): Promise<StoredEntry[]> {
+    const removed: StoredEntry[] = [];
+    const temporaries: string[] = [];
+    try {
+      for (const entry of entries) {
+        const temporary = join(this.spool, temporaryName("data"));
+        if (!(await this.#moveAway(entry, temporary))) continue;
+        temporaries.push(temporary);
+        removed.push(entry);
+      }
+      await syncFolders(removed.map(({ name }) => dirname(this.#pathOf(name))));
+      for (const { name } of removed) this.#dropRecord(this.#metaPathOf(name));
+      return removed;
+    } catch (error) {
+      throw storeError(`Cannot remove what has expired from ${this.description}`, error);
+    } finally {
+      for (const temporary of temporaries) await rm(temporary, { force: true }).catch(() => {});
+    }
+  }
+
+  async #moveAway(entry: StoredEntry, temporary: string): Promise<boolean> {
+    const { name, size, createtime } = entry;
+    const stats = await this.#lstat(name);
+    if (stats === undefined || stats.size !== size) return false;
+    if (sizeAndTime(stats).createtime !== createtime) return false;
+    if (this.#digesting.has(name) || this.#isPlacing(this.#pathOf(name))) return false;
+    await rename(this.#pathOf(name), temporary);
+    return true;
+  }
+
+  /**
+   * Removes a record whose object is gone. In one step of the event loop, so that no upload of the
+   * same name can come in between.
+   */
+  #dropRecord(metaPath: string): void {
+    const path = join(this.#root, relative(this.#meta, metaPath));
+    if (this.#isPlacing(path) || lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
+    rmSync(metaPath, { force: true });
+  }
+
+  /** Removes records without an object, and folders without any; nothing that a listing shows. */
+  async tidy(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    try {
+      await this.#tidyFolder(this.#meta, options.signal);
+      await this.#tidyFolder(this.#root, options.signal);
+    } catch (error) {
+      throw storeError(`Cannot tidy up ${this.description}`, error);
+    }
+  }
+
+  async #tidyFolder(folder: string, signal: AbortSignal | undefined): Promise<void> {
+    const isMeta = folder.startsWith(this.#meta);
+    for await (const entry of (await ignoreMissing(opendir(folder, { bufferSize: 256 }))) ?? []) {
+      checkNotAborted(signal);
+      const path = join(folder, entry.name);
+      if (entry.isDirectory() && isObjectFolder(entry.name)) {
+        await this.#tidyFolder(path, signal);
+        this.#dropEmptyFolder(path);
+      } else if (isMeta && entry.isFile()) {
+        const object = join(this.#root, relative(this.#meta, path));
+        if ((await ignoreMissing(lstat(object))) === undefined) this.#dropRecord(path);
+      }
+    }
+  }
+
+  /** In one step of the event loop, as {@link #dropRecord}. */
+  #dropEmptyFolder(folder: string): void {
+    const inRoot = folder.startsWith(this.#meta)
+      ? join(this.#root, relative(this.#meta, folder))
+      : folder;
+    if (this.#isPlacing(inRoot)) return;
+    try {
+      rmdirSync(folder);
+    } catch (error) {
+      if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(systemCode(error) ?? "")) throw error;
+    }
+  }
+
+  /** Whether an object at this path, or below it, is being put in place. */
+  #isPlacing(path: string): boolean {
+    for (const { name } of this.#placing) {
+      const placed = this.#pathOf(name);
+      if (placed === path || placed.startsWith(`${path}${sep}`)) return true;
+    }
+    return false;
   }
 
   /** Every object; foreign files and folders, and what vanishes meanwhile, are passed over. */

@@ -14,6 +14,11 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Syncs each of some folders once. */
+export async function syncFolders(folders: Iterable<string>): Promise<void> {
+  for (const folder of new Set(folders)) await syncFolder(folder);
+}
+
 /** Makes a folder and those above it (0700); what was made survives a power cut. */
 export async function makeFolder(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true, mode: 0o700 });

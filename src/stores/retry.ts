@@ -7,6 +7,8 @@ export interface RetryPolicy {
   readonly retries: number;
   /** Greatest delay before the first retry in milliseconds; it doubles with each. */
   readonly firstDelay: number;
+  /** Told before each wait: what failed, and how long until the next try in milliseconds. */
+  readonly onRetry?: (failure: RestbackupError, wait: number) => void;
 }
 
 export const DEFAULT_RETRY: RetryPolicy = { retries: 5, firstDelay: 1000 };
@@ -53,6 +55,7 @@ export class Patience {
     const backoff = Math.random() * this.#policy.firstDelay * 2 ** this.#failures;
     this.#failures += 1;
     const wait = Math.min(error.retryAfter, LONGEST_WAIT) + backoff;
+    this.#policy.onRetry?.(error.failure, wait);
     await sleep(wait, undefined, this.#signal === undefined ? {} : { signal: this.#signal }).catch(
       (cause: unknown) => {
         throw new RestbackupError("aborted", "Stopped.", { cause });

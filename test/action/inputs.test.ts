@@ -1,6 +1,6 @@
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { backupInputs, restoreInputs } from "../../src/action/inputs.ts";
+import { backupInputs, restoreInputs, verifyInputs } from "../../src/action/inputs.ts";
 import { generateIdentity } from "../../src/encryption/keys.ts";
 import { generateSigningKey } from "../../src/encryption/signing.ts";
 import { readManifest } from "../end-to-end/harness.ts";
@@ -38,11 +38,16 @@ const restore = (inputs: Record<string, string> = {}) => {
   given({ "access-url": URL_, key: "correct horse battery", ...inputs });
   return restoreInputs();
 };
+const verify = (inputs: Record<string, string> = {}) => {
+  given({ "access-url": URL_, key: "correct horse battery", ...inputs });
+  return verifyInputs();
+};
 
 describe("the inputs", () => {
   it.each([
     [".", backup],
     ["restore", restore],
+    ["verify", verify],
   ] as const)("of %s/action.yml are all read, and no others", async (folder, parse) => {
     const real = process.env;
     const read = new Set<string>();

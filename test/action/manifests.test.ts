@@ -7,7 +7,7 @@ import { faultsOfAction } from "./action-schema.ts";
 const root = new URL("../../", import.meta.url);
 const read = (path: string) => fs.readFileSync(new URL(path, root), "utf8");
 
-describe.each(["action.yml", "restore/action.yml"])("%s", (name) => {
+describe.each(["action.yml", "restore/action.yml", "verify/action.yml"])("%s", (name) => {
   const content = read(name);
 
   it("is what GitHub's own parser takes for an action, and runs on Node 24", () => {

@@ -56,7 +56,8 @@ describe.concurrent("before any work", () => {
     ];
     expect(commands.map((one) => one.name())).toEqual([
       ...["restbackup", "backup", "list", "show", "restore", "verify"],
-      ...["keygen", "serve", "create", "completion"],
+      ...["keygen", "serve", "create", "list", "disable", "enable", "rotate", "end-sessions", "set"],
+      ...["check", "clock", "completion"],
     ]);
     for (const command of commands) {
       let help = "";
@@ -103,7 +104,7 @@ describe.concurrent("before any work", () => {
     expect(complete("restore", "--to", "w")).toEqual(["website"]);
     expect(complete("restore", "--to", "website/i")).toEqual([]);
     expect(complete("account", "")).toContain("create");
-    expect(complete("account", "create", "--ret")).toEqual(["--retention"]);
+    expect(complete("account", "create", "--rete")).toEqual(["--retention"]);
     expect(complete("list", "--js")).toEqual(["--json"]);
     expect(complete("completion", "")).toEqual(["bash", "zsh", "fish"]);
     expect(complete("restore", "--name", "")).toEqual([]);

@@ -100,6 +100,31 @@ describe.concurrent("a signal", () => {
     expect((await outcome).code).toBe(130);
   });
 
+  test.runIf(existsSync("/bin/ps"))("shows no secret to ps while it works", async () => {
+    const { file, identity } = await world.newKey("ps-key.txt");
+    for (const by of ["variables", "files"]) {
+      const reached = Promise.withResolvers<void>();
+      const stalling = await stallingServer(() => reached.resolve());
+      const url = stalling.replace(":pass@", ":Secret4ps@");
+      const files = [
+        ...["--key-file", file],
+        ...["--access-url-file", world.file("ps-url.txt", url)],
+      ];
+      const args = ["verify", "--name", by, ...(by === "files" ? files : [])];
+      const env = { RESTBACKUP_ACCESS_URL: url, RESTBACKUP_KEY: identity };
+      const child = world.start(args, by === "files" ? {} : { env });
+      const outcome = outcomeOf(child);
+      await reached.promise;
+      const { stdout } = await promisify(execFile)("ps", ["-A", "-ww", "-o", "args"]);
+      child.kill("SIGTERM");
+      expect((await outcome).code).toBe(143);
+      // It was there to be seen, all of it.
+      expect(stdout).toContain(`main.ts ${args.join(" ")}\n`);
+      expect(stdout).not.toContain("Secret4ps");
+      expect(stdout).not.toContain(identity);
+    }
+  });
+
   test("a reader that goes away is no failure", async () => {
     const { file } = await world.newKey("pipe-key.txt");
     const all = ["--key-file", file, "--store", world.storeUrl("pipe")];

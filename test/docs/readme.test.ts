@@ -30,6 +30,7 @@ interface Manifest {
 const ACTIONS = {
   "restbackup/restbackup": parse(read("action.yml")) as Manifest,
   "restbackup/restbackup/restore": parse(read("restore/action.yml")) as Manifest,
+  "restbackup/restbackup/verify": parse(read("verify/action.yml")) as Manifest,
 };
 
 describe.each(documents)("%s", (document) => {
@@ -84,7 +85,7 @@ describe("the README's tables", () => {
 
   it("name every command", () => {
     const rows = tableAfter(readme, "## Command line").map(([command]) => plain(command));
-    const named = rows.map((row) => /^[a-z]+(?: create)?/.exec(row)?.[0]);
+    const named = rows.map((row) => /^(?:account )?[a-z-]+/.exec(row)?.[0]);
     const commands = buildProgram(() => {
       throw new Error("nothing is run");
     }).commands.flatMap((one) =>
@@ -96,13 +97,14 @@ describe("the README's tables", () => {
   it("say of exit codes what --help says", () => {
     const rows = tableAfter(readme, "| exit code").map((row) => row.map(plain).join(": "));
     const help = [...EXIT_CODES_IN_WORDS.matchAll(/^ {2}(\d+(?: and more)?)(?::| {2,}| )(.+)$/gm)];
-    expect(help).toHaveLength(9);
+    expect(help).toHaveLength(10);
     expect(rows).toEqual(help.map(([, code, meaning]) => `${code}: ${meaning!.trim()}`));
   });
 
   it.each([
     ["Backup (`restbackup/restbackup`)", ACTIONS["restbackup/restbackup"]],
     ["Restore (`restbackup/restbackup/restore`)", ACTIONS["restbackup/restbackup/restore"]],
+    ["Verify (`restbackup/restbackup/verify`)", ACTIONS["restbackup/restbackup/verify"]],
   ])("list the inputs, defaults and outputs: %s", (heading, { inputs, outputs }) => {
     const rows = tableAfter(readme, heading);
     expect(rows.map(([input]) => plain(input))).toEqual(Object.keys(inputs));

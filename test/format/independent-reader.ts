@@ -3,6 +3,14 @@ import { zstdDecompressSync } from "node:zlib";
 import { Decrypter } from "age-encryption";
 import { Parser } from "tar";
 import { decodeBech32 } from "./bech32.ts";
+import {
+  type Authentication,
+  checkAuthentication,
+  checkIndex,
+  checkLine,
+  type Index,
+  refuseUnless,
+} from "./independent-forms.ts";
 import { bytesOf, headerOf, type Line, padded } from "./independent-tar.ts";
 
 /**
@@ -16,24 +24,6 @@ export interface ReaderKey {
   readonly passphrase?: string;
   /** The one signer that is trusted. */
   readonly signer?: string;
-}
-
-interface Index {
-  readonly format: 1;
-  readonly archive: string;
-  readonly totals: { files: number; directories: number; links: number; bytes: number };
-  readonly tarSize: number;
-  readonly segments: readonly Segment[];
-}
-
-interface Segment {
-  readonly offset: number;
-  readonly size: number;
-  readonly length: number;
-  readonly entries: number;
-  readonly start: number;
-  readonly first: string;
-  readonly sha256: string;
 }
 
 export interface Read {
@@ -62,27 +52,23 @@ export async function readArchive(
   const { frames, end } = readSeekTable(stream); // 2
   const { start, indexBytes, indexStart, authentication } = readContentsFrame(stream, frames, end);
   const index = JSON.parse(indexBytes.toString()) as Index; // 3
-  refuseUnless(index.format === 1, "of another format");
+  checkIndex(index, start + indexStart);
+  checkAuthentication(authentication);
   const tarSize = frames.reduce((sum, { decompressed }) => sum + decompressed, 0);
   refuseUnless(index.tarSize === tarSize, "of another tar size");
-  for (const { offset, size } of index.segments) {
-    refuseUnless(offset + size <= start + indexStart, "with a segment that lies elsewhere");
-  }
   refuseUnless(index.archive === entry, "of another name"); // 4
   const proof = proofOf(authentication, indexBytes, key); // 5
   const entries = readEntries(stream, index.segments); // 6
   checkOrder(entries);
-  const tar = Buffer.concat(frames.map((frame) => readFrame(stream, frame))); // 7
+  const skipped = frames.filter(({ decompressed }) => decompressed === 0);
+  refuseUnless(skipped.length - 1 <= index.segments.length, "with too many contents frames"); // 7
+  const tar = Buffer.concat(frames.map((frame) => readFrame(stream, frame)));
   const starts = checkTar(tar, entries);
   for (const [at, segment] of placedSegments(index.segments)) {
     refuseUnless(segment.start === starts[at], "with a segment of another start");
   }
   checkTotals(entries, index.totals); // 8
-  return { index, entries, proof, digests: await digestsByTar(tar) };
-}
-
-function refuseUnless(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new Error(`an archive ${what}`);
+  return { index, entries, proof, digests: await digestsByTar(tar, entries) };
 }
 
 interface Frame {
@@ -124,7 +110,9 @@ function readContentsFrame(stream: Buffer, frames: readonly Frame[], end: number
     start,
     indexStart,
     indexBytes: frame.subarray(indexStart, proofStart),
-    authentication: JSON.parse(frame.toString("utf8", proofStart, frame.length - 16)),
+    authentication: JSON.parse(
+      frame.toString("utf8", proofStart, frame.length - 16),
+    ) as Authentication,
   };
 }
 
@@ -164,16 +152,16 @@ function frameEnd(frame: Buffer): number {
 }
 
 // "Entries"
-function readEntries(stream: Buffer, segments: readonly Segment[]): Line[] {
+function readEntries(stream: Buffer, segments: Index["segments"]): Line[] {
   const all: Line[] = [];
   for (const { offset, size, length, sha256, entries, first } of segments) {
     const frame = stream.subarray(offset, offset + size);
     refuseUnless(sha256Of(frame) === sha256, "with a segment of another digest");
     const text = decompressOne(frame, length).toString();
-    refuseUnless(text.endsWith("\n"), "with a line that does not end");
-    const lines = text.slice(0, -1).split("\n").map(parseLine);
+    refuseUnless(text === "" || text.endsWith("\n"), "with a line that does not end");
+    const lines = text.split("\n").slice(0, -1).map(parseLine);
     refuseUnless(lines.length === entries, "with a segment of other length");
-    refuseUnless(lines[0]?.path === first, "with a segment of other beginning");
+    refuseUnless((lines[0]?.path ?? first) === first, "with a segment of other beginning");
     all.push(...lines);
   }
   return all;
@@ -181,23 +169,14 @@ function readEntries(stream: Buffer, segments: readonly Segment[]): Line[] {
 
 function parseLine(text: string): Line {
   const line = JSON.parse(text) as Line;
-  checkPath(line.path);
-  if (line.type === "hardlink") checkPath(line.target);
-  const isTime = /^-?\d{1,13}(\.\d{1,9})?$/.test(line.mtime);
-  refuseUnless(isTime && line.mode >= 0 && line.mode <= 0o7777, "with a malformed entry");
+  checkLine(line);
   return line;
-}
-
-// "Paths"
-function checkPath(path: unknown): void {
-  refuseUnless(typeof path === "string" && !path.includes("\0"), "with a malformed path");
-  const parts = path === "." ? [] : path.split("/");
-  refuseUnless(!parts.some((part) => ["", ".", ".."].includes(part)), "with a path that leads out");
 }
 
 // "Order"
 function checkOrder(entries: readonly Line[]): void {
-  const last = new Map([["", ""]]);
+  // The folder an entry lies in and those above it, each with the last name in it.
+  const open = [{ path: "", last: "" }];
   const files = new Set<string>();
   for (const [index, { path, type, target }] of entries.entries()) {
     if (path === ".") {
@@ -205,10 +184,11 @@ function checkOrder(entries: readonly Line[]): void {
       continue;
     }
     const [, parent = "", name = ""] = /^(?:(.*)\/)?([^/]*)$/s.exec(path)!;
-    const before = last.get(parent);
-    refuseUnless(before !== undefined && name > before, "that is not in order");
-    last.set(parent, name);
-    if (type === "directory") last.set(path, "");
+    while (open.length > 0 && open.at(-1)!.path !== parent) open.pop();
+    const folder = open.at(-1);
+    refuseUnless(folder !== undefined && name > folder.last, "that is not in order");
+    folder.last = name;
+    if (type === "directory") open.push({ path, last: "" });
     if (type === "file") files.add(path);
     if (type === "hardlink") refuseUnless(files.has(target!), "with a link to nothing");
   }
@@ -239,7 +219,7 @@ function checkTar(tar: Buffer, entries: readonly Line[]): number[] {
 }
 
 /** Each segment with the number of its first entry. */
-function placedSegments(segments: readonly Segment[]): [number, Segment][] {
+function placedSegments(segments: Index["segments"]): [number, Index["segments"][number]][] {
   let at = 0;
   return segments.map((segment) => {
     at += segment.entries;
@@ -260,11 +240,7 @@ function checkTotals(entries: readonly Line[], totals: Index["totals"]): void {
 }
 
 // "Authentication"
-function proofOf(
-  authentication: { hmac?: string; signature?: { signer: string; value: string } },
-  index: Buffer,
-  key: ReaderKey,
-): Read["proof"] {
+function proofOf(authentication: Authentication, index: Buffer, key: ReaderKey): Read["proof"] {
   const message = messageOf(index);
   if (authentication.hmac === hmacOf(message, secretOf(key))) return "hmac";
   const { signature } = authentication;
@@ -291,9 +267,10 @@ export function secretOf({ identity, passphrase }: ReaderKey): Buffer {
   return identity === undefined ? Buffer.from(passphrase!) : decodeBech32(identity).bytes;
 }
 
-/** A tar reader by others, for a second opinion. It knows names in UTF-8 only. */
-async function digestsByTar(tar: Buffer): Promise<Map<string, string>> {
+/** A tar reader by others, for a second opinion. It knows names in UTF-8 only, and no empty tar. */
+async function digestsByTar(tar: Buffer, entries: readonly Line[]): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
+  if (entries.length === 0) return digests;
   const parser = new Parser({ strict: true });
   parser.on("entry", (entry) => {
     const hash = createHash("sha256");

@@ -12,6 +12,8 @@ export interface Line {
   readonly sha256?: string;
   readonly offset?: number;
   readonly target?: string;
+  readonly sparse?: boolean;
+  readonly changed?: string;
 }
 
 /** The bytes of a path or target. */
@@ -35,14 +37,15 @@ export function headerOf(line: Line): Buffer {
   const name = bytesOf(line.type === "directory" ? `${line.path}/` : line.path);
   const target = bytesOf(line.target ?? "");
   const { uid = 0, gid = 0, size = 0 } = line;
-  const whole = line.mtime.split(".")[0]!;
-  const time = whole.startsWith("-") || Number(whole) > 8_589_934_591 ? 0 : Number(whole);
+  const whole = Number(line.mtime.split(".")[0]);
+  const time = whole < 0 || whole > 8_589_934_591 ? 0 : whole;
 
   const records: Buffer[] = [];
   if (!isUtf8(name) || !isUtf8(target)) records.push(record("hdrcharset", Buffer.from("BINARY")));
   if (gid > 2_097_151) records.push(record("gid", Buffer.from(`${gid}`)));
   if (isLong(target)) records.push(record("linkpath", target));
-  if (line.mtime !== `${time}`) records.push(record("mtime", Buffer.from(line.mtime)));
+  if (line.mtime.includes(".") || time !== whole)
+    records.push(record("mtime", Buffer.from(line.mtime)));
   if (isLong(name)) records.push(record("path", name));
   if (size > 8_589_934_591) records.push(record("size", Buffer.from(`${size}`)));
   if (uid > 2_097_151) records.push(record("uid", Buffer.from(`${uid}`)));
@@ -72,7 +75,7 @@ export function headerOf(line: Line): Buffer {
   return Buffer.concat([pax, text, Buffer.alloc(padded(text.length) - text.length), own]);
 }
 
-function isUtf8(bytes: Buffer): boolean {
+export function isUtf8(bytes: Buffer): boolean {
   return Buffer.from(bytes.toString()).equals(bytes);
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { createAccount } from "../../src/server/accounts.ts";
+import { type Credentials, createAccount } from "../../src/server/accounts.ts";
 import { createBackupServer } from "../../src/server/server.ts";
 import type { ServerEvent } from "../../src/server/server-event.ts";
 
@@ -17,6 +17,8 @@ export interface TestServerOptions {
   readonly dataDir?: string;
   /** Port to listen on; by default any that is free. */
   readonly port?: number;
+  /** Serves this account of `dataDir`; by default a new one. */
+  readonly account?: Credentials;
   readonly clock?: () => number;
   readonly log?: (event: ServerEvent) => void;
 }
@@ -40,7 +42,7 @@ export interface TestServer {
 /** A real server in this process, on 127.0.0.1. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const dataDir = options.dataDir ?? temporaryFolder("server");
-  const credentials = await createAccount(dataDir, { retentionDays: 30 });
+  const credentials = options.account ?? (await createAccount(dataDir, { retentionDays: 30 }));
   const certificate = options.tls === true ? makeCertificate(dataDir) : undefined;
   const server = createBackupServer({
     dataDir,
@@ -64,10 +66,13 @@ export interface TestServerProcess extends TestServer {
 
 /** A real server in a process of its own, which can be killed. */
 export async function startServerProcess(
-  options: Pick<TestServerOptions, "tls" | "dataDir" | "port"> = {},
+  options: Pick<TestServerOptions, "tls" | "dataDir" | "port" | "account"> & {
+    /** Additions to the environment. */
+    readonly env?: NodeJS.ProcessEnv;
+  } = {},
 ): Promise<TestServerProcess> {
   const dataDir = options.dataDir ?? temporaryFolder("server");
-  const credentials = await createAccount(dataDir, { retentionDays: 30 });
+  const credentials = options.account ?? (await createAccount(dataDir, { retentionDays: 30 }));
   const certificate = options.tls === true ? makeCertificate(dataDir) : undefined;
   const child = spawn(
     process.execPath,
@@ -77,7 +82,7 @@ export async function startServerProcess(
       String(options.port ?? 0),
       ...(certificate === undefined ? [] : [certificate.file, certificate.keyFile]),
     ],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...options.env } },
   );
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout });
@@ -101,7 +106,7 @@ export function temporaryFolder(label: string): string {
 function describe(
   url: string,
   dataDir: string,
-  { username, password }: { username: string; password: string },
+  { username, password }: Credentials,
   caFile: string | undefined,
   close: () => Promise<void>,
 ): TestServer {
@@ -148,6 +153,9 @@ async function main([dataDir, port, cert, key]: string[]): Promise<void> {
   const server = createBackupServer({
     dataDir: dataDir!,
     listen: `127.0.0.1:${port}`,
+    log: ({ level, message }) => {
+      if (level === "error") console.error(message);
+    },
     ...(cert === undefined || key === undefined
       ? {}
       : { tls: { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") } }),

@@ -7,7 +7,7 @@ import { durationInWords, quoted, sizeInWords, timeInWords, visible } from "../.
 import { defaultName } from "../backup-name.ts";
 import type { Context, Start } from "../context.ts";
 import { type KeySource, keyToWrite, makeFirstKey, signingKeyOf } from "../key-option.ts";
-import { table, totalsInWords } from "../present.ts";
+import { objectInWords, table, totalsInWords } from "../present.ts";
 import { progressOf } from "../progress.ts";
 import { repeatable } from "../repeatable.ts";
 import { readNamedFile } from "../secret-file.ts";
@@ -98,6 +98,7 @@ async function run(context: Context, paths: readonly string[], flags: Flags): Pr
       onWarning: ({ path, problem }) => output.warn(`${visible(path)}: ${problem}`),
       signal,
     });
+    for (const object of result.objects) output.detail(objectInWords(object));
     const done: Done = {
       result,
       name,
@@ -199,7 +200,7 @@ function asJson(done: Done, context: Context) {
 /** What to type to restore it, here and now. Nothing secret is in it. */
 function restoreCommand(done: Done, { options }: Context): string {
   const { result, name, store, choice, source, signer } = done;
-  const words = ["restbackup", "restore", result.entry, "--to", `./${basename(name)}-restored`];
+  const words = ["--to", `./${basename(name)}-restored`];
   if (choice.from === "--access-url-file") words.push("--access-url-file", options.accessUrlFile!);
   // The url of a server holds the password: there RESTBACKUP_ACCESS_URL has to be set.
   if (choice.from === "--store" && store.description.startsWith("file:")) {
@@ -211,7 +212,10 @@ function restoreCommand(done: Done, { options }: Context): string {
     if (signer === undefined) words.push("--allow-unauthenticated");
     else words.push("--trusted-signer", signer);
   }
-  const command = words.map((word) => quoted(word)).join(" ");
+  // What starts like an option is none only behind "--".
+  const { entry } = result;
+  const line = entry.startsWith("-") ? [...words, "--", entry] : [entry, ...words];
+  const command = ["restbackup", "restore", ...line].map((word) => quoted(word)).join(" ");
   const needsUrl = choice.from === "--store" && !store.description.startsWith("file:");
   return needsUrl ? `RESTBACKUP_ACCESS_URL=… ${command}` : command;
 }

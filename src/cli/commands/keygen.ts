@@ -34,6 +34,7 @@ async function run({ output }: Context, flags: Flags): Promise<void> {
       hint: "Leave out --post-quantum or --signing.",
     });
   }
+  if (flags.output === "") throw new RestbackupError("usage", "--output is empty.");
   const { text, label, publicHalf, json } =
     flags.signing === true ? await signing() : await identity(flags.postQuantum ?? false);
   const { output: file } = flags;

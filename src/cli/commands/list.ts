@@ -4,6 +4,7 @@ import { printable } from "../../naming.ts";
 import type { ArchiveEntry } from "../../operations/entries.ts";
 import { ageInWords, sizeInWords, timeInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
+import { olderJson } from "../legacy-words.ts";
 import { archiveJson } from "../present.ts";
 import { chooseStore, isUnused, openToRead } from "../store-option.ts";
 
@@ -39,7 +40,7 @@ async function run(context: Context, { name }: Flags): Promise<void> {
   const { listEntries } = await import("../../operations/entries.ts");
   const store = await openToRead(choice, context);
   try {
-    const entries = await listEntries(store, { name, signal });
+    const entries = await listEntries(store, { name, signal, legacy: true });
     if (entries.length === 0) {
       if (name !== undefined) {
         throw new RestbackupError(
@@ -50,7 +51,7 @@ async function run(context: Context, { name }: Flags): Promise<void> {
       }
       output.notice(`There are no backups in ${store.description} yet.`);
     }
-    const json = { store: store.description, entries: entries.map(archiveJson) };
+    const json = { store: store.description, entries: entries.map(entryJson) };
     await output.result(inWords(entries, Date.now() / 1000), json);
   } finally {
     await store.close();
@@ -74,9 +75,20 @@ function inWords(entries: readonly ArchiveEntry[], now: number): string[] {
   );
 }
 
-function noteOf({ complete, deletetime }: ArchiveEntry): string {
+function entryJson(entry: ArchiveEntry) {
+  return entry.legacy === undefined ? archiveJson(entry) : olderJson(entry);
+}
+
+function noteOf({ complete, deletetime, legacy }: ArchiveEntry): string {
   const notes = [
-    ...(complete ? [] : ["incomplete: interrupted, or still being written"]),
+    ...(complete || legacy !== undefined
+      ? []
+      : ["incomplete: interrupted, or still being written"]),
+    ...(legacy?.missing === undefined
+      ? []
+      : [
+          `${complete ? "the chain ends here" : "cannot be restored"}: ${visible(legacy.missing)} is missing`,
+        ]),
     ...(deletetime === undefined ? [] : [`kept until ${timeInWords(deletetime).slice(0, 10)}`]),
   ];
   return notes.length === 0 ? "" : `  (${notes.join("; ")})`;

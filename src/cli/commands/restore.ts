@@ -2,13 +2,27 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { RestbackupError } from "../../errors.ts";
 import { checkName, parseName } from "../../naming.ts";
-import type { RestoreResult } from "../../operations/restore.ts";
+import type { RestoreOptions, RestoreResult } from "../../operations/restore.ts";
 import { durationInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
-import { archiveJson, createdInWords, table, totalsInWords, writerInWords } from "../present.ts";
+import {
+  archiveJson,
+  createdInWords,
+  objectInWords,
+  table,
+  totalsInWords,
+  writerInWords,
+} from "../present.ts";
 import { progressOf } from "../progress.ts";
 import { repeatable } from "../repeatable.ts";
-import { addReadingOptions, openReading, type Reading, type ReadingFlags } from "./reading.ts";
+import {
+  addReadingOptions,
+  type LegacyReading,
+  openReading,
+  type Reading,
+  type ReadingFlags,
+  warnOfIncomplete,
+} from "./reading.ts";
 
 interface Flags extends ReadingFlags {
   readonly to?: string;
@@ -16,6 +30,8 @@ interface Flags extends ReadingFlags {
   readonly overwrite?: boolean;
   readonly sameOwner?: boolean;
   readonly allowUnauthenticated?: boolean;
+  readonly fallback?: boolean;
+  readonly maxSize?: string;
 }
 
 export function addRestore(program: Command, start: Start): void {
@@ -30,6 +46,11 @@ export function addRestore(program: Command, start: Start): void {
     .option("--overwrite", "replace files in a folder that is not empty; others in it stay")
     .option("--same-owner", "give files to their numeric owners; for root")
     .option("--allow-unauthenticated", "restore even when nothing proves who wrote the backup")
+    .option(
+      "--fallback",
+      "where the latest is incomplete, damaged or unauthentic, restore the newest older one that verifies, with a warning",
+    )
+    .option("--max-size <size>", "give up when the files take more: 64M, 10G")
     .addHelpText(
       "after",
       `
@@ -46,10 +67,23 @@ Examples:
 
 async function run(context: Context, given: string | undefined, flags: Flags): Promise<void> {
   const { output } = context;
+  if (given !== undefined && flags.fallback === true) {
+    throw new RestbackupError("usage", "An entry is one certain backup: --fallback has no other.");
+  }
+  const { parseSize } = await import("../../operations/units.ts");
+  const maxBytes = flags.maxSize === undefined ? undefined : parseSize(flags.maxSize);
   const reading = await openReading(context, given, flags);
   try {
-    const { entry, to } = await target(context, reading, flags);
-    const { restore } = await import("../../operations/restore.ts");
+    const { entry, to } = target(context, reading, flags);
+    if (reading.legacy !== undefined) {
+      if (flags.fallback === true) {
+        throw new RestbackupError("usage", "Archives of older tools have no --fallback.");
+      }
+      const { restoreOlder } = await import("../legacy.ts");
+      await restoreOlder(context, reading, { ...flags, to, maxBytes });
+      return;
+    }
+    const restore = await restorer(context, reading, flags);
     output.notice(`Restoring from ${reading.store.description}`);
     const begun = performance.now();
     const result = await restore({
@@ -60,9 +94,11 @@ async function run(context: Context, given: string | undefined, flags: Flags): P
       overwrite: flags.overwrite,
       sameOwner: flags.sameOwner,
       allowUnauthenticated: flags.allowUnauthenticated,
+      maxBytes,
       onProgress: progressOf(context),
     });
     for (const warning of result.warnings) output.warn(visible(warning));
+    for (const object of result.archive.objects) output.detail(objectInWords(object));
     const seconds = (performance.now() - begun) / 1000;
     const { description: store } = reading.store;
     await output.summary(inWords(result, store, seconds), asJson(result, store, seconds));
@@ -71,22 +107,36 @@ async function run(context: Context, given: string | undefined, flags: Flags): P
   }
 }
 
-/** Where to restore to. The name of the latest backup is only known once it is found. */
-async function target(
-  { cwd, signal }: Context,
+/** Restores what is meant or, with --fallback, the newest that can be. */
+async function restorer(
+  context: Context,
   reading: Reading,
+  { fallback }: Flags,
+): Promise<(options: RestoreOptions) => Promise<RestoreResult>> {
+  if (fallback !== true) {
+    await warnOfIncomplete(context, reading);
+    return (await import("../../operations/restore.ts")).restore;
+  }
+  const { restoreWithFallback } = await import("../../operations/fallback.ts");
+  return ({ entry: _, ...options }) =>
+    restoreWithFallback({
+      ...options,
+      onPassedOver: ({ entry }, { message }) =>
+        context.output.warn(`passed over ${visible(entry)}: ${visible(message)}`),
+    });
+}
+
+/** What to restore, and where to. */
+function target(
+  { cwd }: Context,
+  reading: Reading | LegacyReading,
   { to }: Flags,
-): Promise<{ entry: string | undefined; to: string }> {
-  if (to !== undefined) {
-    if (to !== "") return { entry: reading.entry, to: resolve(cwd, to) };
-    throw new RestbackupError("usage", "--to is empty.");
-  }
-  if (reading.entry !== undefined) {
-    return { entry: reading.entry, to: folderOf(parseName(reading.entry)!.name, cwd) };
-  }
-  const { findEntry } = await import("../../operations/entries.ts");
-  const { entry, name } = await findEntry(reading.store, reading, { signal });
-  return { entry, to: folderOf(name, cwd) };
+): { entry: string | undefined; to: string } {
+  if (to === "") throw new RestbackupError("usage", "--to is empty.");
+  const found = reading.legacy ?? reading.found;
+  const entry = found?.entry ?? reading.entry;
+  if (to !== undefined) return { entry, to: resolve(cwd, to) };
+  return { entry, to: folderOf(found?.name ?? parseName(reading.entry!)!.name, cwd) };
 }
 
 /** `./NAME`, and never a place outside of the current folder: the store chose the name. */

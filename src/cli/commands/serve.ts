@@ -56,10 +56,13 @@ async function run({ output, signal }: Context, flags: Flags): Promise<void> {
     log: (event) => logEvent(output, event),
   });
   const { url } = await server.listen();
-  await output.result([`Serving ${data} at ${url}`], { url, data });
-  if (!signal.aborted) await once(signal, "abort");
-  output.notice("Stopping; transfers under way may end.");
-  await server.close();
+  try {
+    await output.result([`Serving ${data} at ${url}`], { url, data });
+    if (!signal.aborted) await once(signal, "abort");
+    output.notice("Stopping; transfers under way may end.");
+  } finally {
+    await server.close();
+  }
 }
 
 function logEvent(output: Output, event: ServerEvent): void {
@@ -71,7 +74,8 @@ function logEvent(output: Output, event: ServerEvent): void {
     return;
   }
   const { message, method, path, status, username } = event;
-  const parts = [event.level === "error" ? `error: ${message}` : undefined, method, path, status];
+  const said = method === undefined ? message : undefined;
+  const parts = [event.level === "error" ? `error: ${message}` : said, method, path, status];
   const text = [...parts, username].filter((part) => part !== undefined).join(" ");
   output.log(visible(`${time} ${text}`));
 }

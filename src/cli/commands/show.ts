@@ -11,7 +11,13 @@ import {
   totalsInWords,
   writerInWords,
 } from "../present.ts";
-import { addReadingOptions, openReading, type ReadingFlags } from "./reading.ts";
+import {
+  addReadingOptions,
+  type LegacyReading,
+  openReading,
+  type Reading,
+  type ReadingFlags,
+} from "./reading.ts";
 
 export function addShow(program: Command, start: Start): void {
   addReadingOptions(program.command("show"))
@@ -34,12 +40,8 @@ async function run(
 ): Promise<void> {
   const reading = await openReading(context, entry, flags);
   try {
-    const { show } = await import("../../operations/restore.ts");
-    const shown = await show(reading);
     const { output } = context;
-    const pieces = output.style.json
-      ? json(shown, reading.store.description)
-      : text(shown, reading.store.description);
+    const pieces = await piecesOf(reading, output.style.json);
     for await (const piece of batches(pieces)) {
       // A list may be long, and its reader gone.
       if (output.closed) break;
@@ -48,6 +50,20 @@ async function run(
   } finally {
     await reading.store.close();
   }
+}
+
+async function piecesOf(
+  reading: Reading | LegacyReading,
+  json: boolean,
+): Promise<AsyncIterable<string>> {
+  if (reading.legacy !== undefined) {
+    const { showOlder } = await import("../legacy.ts");
+    return showOlder(reading, json);
+  }
+  const { show } = await import("../../operations/restore.ts");
+  const shown = await show(reading);
+  const { description } = reading.store;
+  return json ? jsonPieces(shown, description) : text(shown, description);
 }
 
 async function* text(shown: ShowResult, store: string): AsyncGenerator<string> {
@@ -69,7 +85,7 @@ async function* text(shown: ShowResult, store: string): AsyncGenerator<string> {
 }
 
 /** One JSON document, written as the list comes. */
-async function* json(shown: ShowResult, store: string): AsyncGenerator<string> {
+async function* jsonPieces(shown: ShowResult, store: string): AsyncGenerator<string> {
   const { archive, index, authenticity, entries } = shown;
   const { source, totals, created, writer, warnings } = index;
   const head = {
@@ -94,7 +110,7 @@ async function* json(shown: ShowResult, store: string): AsyncGenerator<string> {
 const TYPES = { file: "-", directory: "d", symlink: "l", hardlink: "h" } as const;
 
 /** As `tar tv` shows it: `-rw-r--r--  1234  2026-11-23 09:40:12Z  docs/a.txt`. */
-function entryLine(entry: ContentsEntry): string {
+export function entryLine(entry: ContentsEntry): string {
   const size = String(entry.size ?? 0).padStart(12);
   const time = timeInWords(Math.floor(Number(entry.mtime)));
   const link =

@@ -1,0 +1,112 @@
+import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import { promisify } from "node:util";
+import { Refusal } from "./refusal.ts";
+
+/** What scrypt (RFC 7914) takes: N blocks of 128 r bytes in memory, gone over p times. */
+export interface HashParameters {
+  readonly N: number;
+  readonly r: number;
+  readonly p: number;
+}
+
+/** A password as an account's record holds it; the password itself is nowhere. */
+export interface HashedPassword extends HashParameters {
+  /** Base64, 16 bytes. */
+  readonly salt: string;
+  /** Base64, 32 bytes. */
+  readonly scrypt: string;
+}
+
+/**
+ * One of the equally strong settings in the OWASP Password Storage Cheat Sheet, the one that takes
+ * 16 MiB. About 0.2 s of one core.
+ */
+const PARAMETERS: HashParameters = { N: 2 ** 14, r: 8, p: 5 };
+const SALT_BYTES = 16;
+const HASH_BYTES = 32;
+
+/** At once: of the four threads that also read and write files, and of memory. */
+const AT_ONCE = 2;
+const MOST_WAITING = 32;
+
+export async function hashPassword(
+  password: string,
+  salt: Buffer = randomBytes(SALT_BYTES),
+): Promise<HashedPassword> {
+  const hash = await derive(password, salt, PARAMETERS);
+  return { salt: salt.toString("base64"), scrypt: hash.toString("base64"), ...PARAMETERS };
+}
+
+/** Whether a password is hashed with less effort than new ones are. */
+export function isOutdated({ N, r, p }: HashParameters): boolean {
+  return effortOf({ N, r, p }) < effortOf(PARAMETERS);
+}
+
+/**
+ * Whether this is the password. Without one to compare with (no such account) the answer is no,
+ * after the same time. Throws a 503 when too many wait for an answer already.
+ */
+export async function matches(
+  password: string,
+  hashed: HashedPassword | undefined,
+): Promise<boolean> {
+  return await inTurn(async () => {
+    const { salt, scrypt: expected, N, r, p } = hashed ?? NOBODY;
+    const hash = await derive(password, Buffer.from(salt, "base64"), { N, r, p });
+    const equal = isEqual(hash, Buffer.from(expected, "base64"));
+    // Less effort, from before it was raised, must not tell that there is such an account.
+    const missing = Math.ceil((effortOf(PARAMETERS) - effortOf({ N, r, p })) / effortOf(ONE_ROUND));
+    if (missing > 0) await derive(password, NO_SALT, { ...PARAMETERS, p: missing });
+    return equal && hashed !== undefined;
+  });
+}
+
+const ONE_ROUND: HashParameters = { ...PARAMETERS, p: 1 };
+const NO_SALT = Buffer.alloc(SALT_BYTES);
+const NOBODY: HashedPassword = { salt: "", scrypt: "", ...PARAMETERS };
+
+function effortOf({ N, r, p }: HashParameters): number {
+  return N * r * p;
+}
+
+function isEqual(one: Buffer, other: Buffer): boolean {
+  return one.length === other.length && timingSafeEqual(one, other);
+}
+
+const scryptAsync = promisify(
+  (
+    password: string,
+    salt: Buffer,
+    options: HashParameters & { readonly maxmem: number },
+    done: (error: Error | null, key: Buffer) => void,
+  ) => scrypt(password, salt, HASH_BYTES, options, done),
+);
+
+async function derive(password: string, salt: Buffer, parameters: HashParameters): Promise<Buffer> {
+  const { N, r, p } = parameters;
+  // What it needs by RFC 7914, and somewhat more for OpenSSL's own accounts.
+  const maxmem = 128 * r * (N + p + 2) + 1024 * 1024;
+  return await scryptAsync(password, salt, { N, r, p, maxmem });
+}
+
+let running = 0;
+const waiting: (() => void)[] = [];
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (running >= AT_ONCE) {
+    if (waiting.length >= MOST_WAITING) {
+      throw new Refusal(503, "Too many log in at once.", { "Retry-After": "5" });
+    }
+    // Whoever ends hands its place over.
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  } else {
+    running += 1;
+  }
+  try {
+    return await work();
+  } finally {
+    const next = waiting.shift();
+    if (next === undefined) running -= 1;
+    else next();
+  }
+}
