@@ -30,9 +30,9 @@ export interface History {
 }
 
 /** Whole numbers below a limit, the same for the same seed (mulberry32). */
-export type Random = (limit: number) => number;
+type Random = (limit: number) => number;
 
-export function randomFrom(seed: number): Random {
+function randomFrom(seed: number): Random {
   let state = seed >>> 0;
   return (limit) => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -2,8 +2,9 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { RestbackupError } from "../../src/errors.ts";
+import { root, unprivileged } from "../operations/world.ts";
 import { requireProgram } from "../support/programs.ts";
 import { differences, treeOf } from "../support/trees.ts";
 import { apply, newTree, scratch } from "./gnu-tar-apply.ts";
@@ -250,7 +251,7 @@ describe("an archive that is not as GNU tar writes it", () => {
         });
         untouched();
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 });
@@ -262,6 +263,86 @@ function sealAgain(bytes: Buffer, at: number): void {
   block.write("        ", 148);
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+}
+
+const mounts =
+  root && process.platform === "linux" && requireProgram("mount", "no archive fills a disk");
+
+describe.skipIf(!mounts)("an archive that unpacks to more than there is room for", () => {
+  /** A small disk, applied to. */
+  async function onSmallDisk(options: string, members: readonly HandMade[]) {
+    const folder = scratch();
+    execFileSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", folder]);
+    onTestFinished(() => void execFileSync("umount", [folder]));
+    const error = await apply(newTree(folder).tree, archiveOf(...members)).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    return { error, left: fs.statfsSync(folder) };
+  }
+
+  it("stops while some of the disk is free", async () => {
+    const files = Array.from({ length: 30 }, (_, index) => ({
+      name: `${index}`,
+      content: Buffer.alloc(3 * 2 ** 20),
+    }));
+    const { error, left } = await onSmallDisk("size=64m", files);
+    expect(error).toMatchObject({ code: "io", message: expect.stringContaining("do not fit") });
+    expect(left.bavail).toBeGreaterThan(0);
+  });
+
+  it("stops while the disk can hold more files", async () => {
+    const files = Array.from({ length: 31_000 }, (_, index) => ({ name: `${index}` }));
+    const { error, left } = await onSmallDisk("size=640m,nr_inodes=30000", files);
+    expect(error).toMatchObject({ code: "io", message: expect.stringContaining("do not fit") });
+    expect(left.ffree).toBeGreaterThan(0);
+  });
+});
+
+describe("folders that may not be written to", () => {
+  it("take changes, renames and deletions, and are again as they were", async () => {
+    const folder = scratch();
+    fs.chmodSync(folder, 0o777);
+    await unprivileged(async () => {
+      const { tree, root } = newTree(folder);
+      const folderOf = (name: string, mode: number, ...records: string[]): HandMade => ({
+        name,
+        type: "D",
+        mode,
+        content: dumpdir(...records),
+      });
+      await apply(
+        tree,
+        archiveOf(
+          folderOf("./", 0o755, "Da"),
+          folderOf("a/", 0o555, "Db", "Yold"),
+          folderOf("a/b/", 0o111, "Yx"),
+          { name: "a/old", content: "old" },
+          { name: "a/b/x", content: "x" },
+        ),
+      );
+      expect(modesOf(root, "a", "a/b")).toEqual(["555", "111"]);
+      await apply(
+        tree,
+        archiveOf(
+          folderOf("./", 0o755, "Da", "Dc", "Ra/b", "Tc"),
+          folderOf("a/", 0o555, "Ynew"),
+          folderOf("c/", 0o111, "Nx"),
+          { name: "a/new", content: "new" },
+        ),
+      );
+      expect(fs.readdirSync(join(root, "a"))).toEqual(["new"]);
+      expect(modesOf(root, "a", "c")).toEqual(["555", "111"]);
+      // A plain archive says nothing of the folder that it puts a file in.
+      await apply(tree, archiveOf({ name: "a/more", content: "more" }));
+      expect(modesOf(root, "a", "c")).toEqual(["555", "111"]);
+      expect(fs.readFileSync(join(root, "c/x"), "utf8")).toBe("x");
+    });
+  });
+});
+
+function modesOf(root: string, ...paths: string[]): string[] {
+  return paths.map((path) => (fs.statSync(join(root, path)).mode & 0o7777).toString(8));
 }
 
 const tar = requireProgram("tar", "one volume of several is refused in words");

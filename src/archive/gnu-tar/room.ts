@@ -1,8 +1,8 @@
 import fs from "node:fs";
 import { RestbackupError } from "../../errors.ts";
 
-/** How often the disk is asked, in bytes written. */
-const INTERVAL = 64 * 2 ** 20;
+/** How much is written before the disk is asked again: less, the less is free. */
+const INTERVAL = { least: 2 ** 20, most: 64 * 2 ** 20 } as const;
 /** What an entry is taken to cost besides its content. */
 const ENTRY = 4096;
 
@@ -14,7 +14,8 @@ export class Room {
   readonly #folder: string;
   readonly #maxBytes: number;
   #bytes = 0;
-  #unasked = INTERVAL;
+  /** Bytes that may be written before the disk is asked again. */
+  #unasked = 0;
 
   /** @param maxBytes of content that may be written in all. */
   constructor(folder: string, maxBytes = Number.POSITIVE_INFINITY) {
@@ -41,15 +42,17 @@ export class Room {
   }
 
   #used(bytes: number): void {
-    this.#unasked += bytes;
-    if (this.#unasked < INTERVAL) return;
-    this.#unasked = 0;
-    const { bavail, blocks, ffree, files } = fs.statfsSync(this.#folder);
+    this.#unasked -= bytes;
+    if (this.#unasked >= 0) return;
+    const { bavail, blocks, bsize, ffree, files } = fs.statfsSync(this.#folder);
     // Some file systems count no inodes.
-    if (bavail >= blocks / 100 && ffree >= files / 100) return;
+    const entries = files === 0 ? Number.POSITIVE_INFINITY : ffree - files / 100;
+    const spare = Math.min((bavail - blocks / 100) * bsize, entries * ENTRY);
+    this.#unasked = Math.max(INTERVAL.least, Math.min(INTERVAL.most, spare / 4));
+    if (spare > bytes) return;
     throw new RestbackupError(
       "io",
-      "The restored files do not fit: of the disk where they would go, less than a hundredth is free.",
+      "The restored files do not fit: the disk where they would go is full but for a hundredth.",
       { hint: "Free some space, or restore elsewhere with --to." },
     );
   }
