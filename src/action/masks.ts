@@ -11,8 +11,9 @@ export function maskSecrets(accessUrl: string, ...keys: readonly string[]): void
 
 /** The url of a health check: whoever knows its path can report for it. */
 export function maskPingUrl(pingUrl: string): void {
-  const path = URL.parse(pingUrl)?.pathname ?? "";
-  for (const secret of new Set([...urlSecrets(pingUrl), ...path.split("/")])) {
+  const url = URL.parse(pingUrl);
+  const parts = [...(url?.pathname.split("/") ?? []), ...(url?.searchParams.values() ?? [])];
+  for (const secret of new Set([...urlSecrets(pingUrl), ...parts])) {
     // Parts as short as "ping" are in every other line, and are no secret.
     if (secret.length >= 8) core.setSecret(secret);
   }

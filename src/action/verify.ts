@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as core from "@actions/core";
 import { createPinger, type Pinger } from "../operations/ping.ts";
 import { type RehearseResult, rehearse } from "../operations/rehearse.ts";
+import { withScratchFolder } from "../operations/scratch.ts";
 import { openStore } from "../stores/open.ts";
 import { countInWords, durationInWords, sizeInWords } from "../words.ts";
 import { commandVariables } from "./command-variables.ts";
@@ -40,23 +40,26 @@ async function verifyBackup(
   signal: AbortSignal,
 ): Promise<string> {
   const store = await openStore(accessUrl, { env: process.env });
-  const scratch = await mkdtemp(join(tmpdir(), "restbackup-verify-"));
   try {
     say(`Rehearsing a restore from ${store.description}`);
     const start = performance.now();
-    const result = await rehearse({
-      ...what,
-      store,
-      to: join(scratch, "restored"),
-      command:
-        command === undefined
-          ? undefined
-          : { line: command, env: commandVariables(process.env), onLine: say },
-      onStep: say,
-      onGood: ({ entry }) => setOutputs({ "good-entry": entry }),
-      onProgress: sparseProgress(say),
-      signal,
-    });
+    const rehearsal = (scratch: string) =>
+      rehearse({
+        ...what,
+        store,
+        to: join(scratch, "restored"),
+        command:
+          command === undefined
+            ? undefined
+            : { line: command, env: commandVariables(process.env), onLine: say },
+        onStep: say,
+        onGood: ({ entry }) => setOutputs({ "good-entry": entry }),
+        onProgress: sparseProgress(say),
+        signal,
+      });
+    const result = await withScratchFolder(tmpdir(), rehearsal, (folder) =>
+      core.warning(`${folder} is left.`, { title: "The scratch folder could not be removed" }),
+    );
     const seconds = (performance.now() - start) / 1000;
     const { entry, createtime } = result.archive;
     setOutputs({ entry, createtime: isoTime(createtime), files: result.totals.files });
@@ -67,9 +70,6 @@ async function verifyBackup(
     await writeSummary(verifySummary(result, { store: description, command, seconds }));
     return said;
   } finally {
-    await rm(scratch, { recursive: true, force: true, maxRetries: 3 }).catch((error: unknown) =>
-      core.warning(failureText(error), { title: "The scratch folder could not be removed" }),
-    );
     await store.close();
   }
 }

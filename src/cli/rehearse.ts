@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { RestbackupError } from "../errors.ts";
 import { type RehearseResult, rehearse } from "../operations/rehearse.ts";
+import { withScratchFolder } from "../operations/scratch.ts";
 import { parsePercent } from "../operations/units.ts";
 import { countInWords, durationInWords, visible } from "../words.ts";
 import type { Reading } from "./commands/reading.ts";
@@ -50,10 +50,9 @@ export async function rehearseReading(
   const { output, cwd, env } = context;
   const { compare, compareExclude = [], run } = flags;
   const shrinkLimit = parsePercent(flags.shrinkLimit ?? "50%");
-  const scratch = await mkdtemp(join(tmpdir(), "restbackup-verify-"));
-  try {
-    const begun = performance.now();
-    const result = await rehearse({
+  const begun = performance.now();
+  const rehearsal = (scratch: string) =>
+    rehearse({
       ...reading,
       to: join(scratch, "restored"),
       maxAge: flags.maxAge,
@@ -74,19 +73,17 @@ export async function rehearseReading(
       onStep: (doing) => output.notice(doing),
       onProgress: progressOf(context),
     });
-    for (const warning of result.warnings) output.warn(visible(warning));
-    for (const object of result.archive.objects) output.detail(objectInWords(object));
-    const seconds = (performance.now() - begun) / 1000;
-    const { description: store } = reading.store;
-    await output.summary(
-      inWords(result, run, store, seconds),
-      asJson(result, run !== undefined, store, seconds),
-    );
-  } finally {
-    await rm(scratch, { recursive: true, force: true, maxRetries: 3 }).catch(() =>
-      output.warn(`the scratch folder ${scratch} could not be removed`),
-    );
-  }
+  const result = await withScratchFolder(tmpdir(), rehearsal, (folder) =>
+    output.warn(`the scratch folder ${folder} could not be removed`),
+  );
+  for (const warning of result.warnings) output.warn(visible(warning));
+  for (const object of result.archive.objects) output.detail(objectInWords(object));
+  const seconds = (performance.now() - begun) / 1000;
+  const { description: store } = reading.store;
+  await output.summary(
+    inWords(result, run, store, seconds),
+    asJson(result, run !== undefined, store, seconds),
+  );
 }
 
 /** Without what opens the store and its backups: what was restored has no business there. */

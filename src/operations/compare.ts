@@ -88,7 +88,8 @@ class Comparison {
       this.compared += 1;
       if (otherKind === undefined) this.#differs(path, "is only in the backup");
       else if (kind !== otherKind) {
-        this.#differs(path, `is a ${kind} in the backup, and a ${otherKind} there`);
+        const there = otherKind === "other" ? "something else" : `a ${otherKind}`;
+        this.#differs(path, `is a ${kind} in the backup, and ${there} there`);
       } else await this.#alike(within(restored, bytes), within(other, bytes), path, kind);
     }
   }

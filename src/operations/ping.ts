@@ -2,7 +2,7 @@ import { RestbackupError } from "../errors.ts";
 import { createDispatcher, type Environment } from "../stores/dispatcher.ts";
 
 /** What a dead man's switch is told; it raises the alarm after a failure, or when nothing comes. */
-export type PingKind = "start" | "success" | "fail";
+type PingKind = "start" | "success" | "fail";
 
 const TIMEOUT = 10_000;
 const TRIES = 3;

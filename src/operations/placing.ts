@@ -263,8 +263,8 @@ async function dress(folder: Path, look: Look): Promise<void> {
   await chmod(folder, look.mode);
 }
 
-/** Removes a tree, folders that may not be written included. */
-async function removeTree(path: string): Promise<void> {
+/** Removes a tree, folders that may not be written included. Never throws. */
+export async function removeTree(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(async () => {
     await unlock(path);
     // What still cannot be removed is litter beside the target, never the target.

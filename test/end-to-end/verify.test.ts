@@ -179,6 +179,28 @@ describe("a rehearsed restore", () => {
     );
   });
 
+  it.skipIf(process.platform === "win32")("ends when the run is cancelled", async () => {
+    await backup();
+    const begun = inWorkspace("begun");
+    const run = await runAction("verify", {
+      with: {
+        "access-url": server.accessUrl,
+        name,
+        key: identity,
+        command: `touch '${begun}'; sleep 60 & wait`,
+      },
+      workspace,
+      env: { NODE_EXTRA_CA_CERTS: server.caFile! },
+      onStart: (child) => {
+        const timer = setInterval(() => {
+          if (fs.existsSync(begun)) child.kill("SIGINT");
+        }, 50);
+        child.on("close", () => clearInterval(timer));
+      },
+    });
+    expect(failed(run)).toMatch(/cancelled/);
+  });
+
   it("says that there is no backup at all", async () => {
     expect(failed(await verify())).toMatch(new RegExp(`No backup named ${name}`));
   });
@@ -250,6 +272,17 @@ describe("a restore with fallback", () => {
       },
     ]);
     expect(fs.readdirSync(inWorkspace("restored"))).toContain(".hidden");
+  });
+
+  it("is not needed to learn that a newer one lacks volumes", async () => {
+    const good = await backup();
+    const { entry, files } = await volumes();
+    fs.rmSync(files[0]!);
+    const run = done(await restore());
+    expect(run.outputs.entry).toBe(good);
+    expect(run.annotations.map(({ name, message }) => [name, message.split("\n")[0]])).toEqual([
+      ["warning", `A newer backup, ${entry}, is not complete: volume 000 is missing.`],
+    ]);
   });
 
   it("fails by default, and where nothing older is good", async () => {

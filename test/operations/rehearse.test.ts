@@ -10,6 +10,7 @@ import { restoreWithFallback } from "../../src/operations/fallback.ts";
 import { incompleteNewest, newestFirst, requireComplete } from "../../src/operations/newest.ts";
 import { createPinger } from "../../src/operations/ping.ts";
 import { type RehearseOptions, rehearse } from "../../src/operations/rehearse.ts";
+import { withScratchFolder } from "../../src/operations/scratch.ts";
 import { parsePercent } from "../../src/operations/units.ts";
 import {
   contentsOf,
@@ -18,6 +19,7 @@ import {
   refusalOf,
   StoreBetween,
   temporaryFolder,
+  unprivileged,
   windows,
   writeTree,
 } from "./world.ts";
@@ -151,6 +153,23 @@ test("a fallback says what is wrong with the newest when none is good, and leave
   expect(error.hint).toContain("Of 2 backups none can be restored");
   expect(passed).toEqual(entries.toReversed());
   expect(fs.existsSync(to)).toBe(false);
+});
+
+test.skipIf(windows)("a scratch folder goes, also with what a restore made read-only", async () => {
+  const parent = temporaryFolder();
+  fs.chmodSync(parent, 0o777);
+  const left: string[] = [];
+  const work = async (folder: string) => {
+    writeTree(join(folder, "restored"), { "sub/file": "" });
+    for (const part of ["restored/sub", "restored"]) fs.chmodSync(join(folder, part), 0o500);
+    throw new Error("failed");
+  };
+  await unprivileged(() =>
+    expect(withScratchFolder(parent, work, (folder) => left.push(folder))).rejects.toThrow(
+      "failed",
+    ),
+  );
+  expect([fs.readdirSync(parent), left]).toEqual([[], []]);
 });
 
 describe("a comparison", () => {
