@@ -36,7 +36,9 @@ async function expectStored(server: TestServer, name: string, content: Buffer): 
   expect(sha256Of(body)).toBe(sha256Of(content));
   expect(headers.etag).toBe(`"${sha256Of(content)}"`);
   expect(readFileSync(join(server.archives, name)).equals(content)).toBe(true);
-  expect((await listed(server)).get(name)).toEqual(expect.objectContaining({ size: content.length }));
+  expect((await listed(server)).get(name)).toEqual(
+    expect.objectContaining({ size: content.length }),
+  );
 }
 
 describe("of many uploads to one name at once", () => {
