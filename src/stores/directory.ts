@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { constants, lstatSync, rmdirSync, rmSync, type Stats } from "node:fs";
+import { constants, lstatSync, rmdirSync, type Stats, unlinkSync } from "node:fs";
 import {
   type FileHandle,
   link,
@@ -14,6 +14,7 @@ import {
   unlink,
 } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
@@ -441,7 +442,11 @@ export class DirectoryStore implements Store {
         removed.push(entry);
       }
       await syncFolders(removed.map(({ name }) => dirname(this.#pathOf(name))));
-      for (const { name } of removed) this.#dropRecord(this.#metaPathOf(name));
+      for (const { name } of removed) {
+        this.#dropRecord(this.#metaPathOf(name));
+        // Others get their turn: a batch of these calls in a row would be felt.
+        await setImmediate();
+      }
       return removed;
     } catch (error) {
       throw storeError(`Cannot remove what has expired from ${this.description}`, error);
@@ -467,7 +472,11 @@ export class DirectoryStore implements Store {
   #dropRecord(metaPath: string): void {
     const path = join(this.#root, relative(this.#meta, metaPath));
     if (this.#isPlacing(path) || lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
-    rmSync(metaPath, { force: true });
+    try {
+      unlinkSync(metaPath);
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw error;
+    }
   }
 
   /** Removes records without an object, and folders without any; nothing that a listing shows. */
