@@ -42,6 +42,8 @@ export interface BackupServerOptions {
   readonly log?: (event: ServerEvent) => void;
   /** Called after each sweep that deletes what has expired; the log has the same in words. */
   readonly onSweep?: (report: SweepReport) => void;
+  /** When the first sweep comes, in milliseconds; by default after about a minute. */
+  readonly firstSweepAfter?: number;
 }
 
 export interface BackupServer {
@@ -71,6 +73,7 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
       sweepEvents(report).forEach(log);
       options.onSweep?.(report);
     },
+    ...(options.firstSweepAfter === undefined ? {} : { firstAfter: options.firstSweepAfter }),
   });
   const sessions = new Sessions(options.dataDir, accounts, clock);
   const services: Services = {

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { changeAccount } from "../../src/server/account-changes.ts";
 import { Accounts, createAccount } from "../../src/server/accounts.ts";
 import { Expiry } from "../../src/server/retention.ts";
+import { createBackupServer } from "../../src/server/server.ts";
+import type { ServerEvent } from "../../src/server/server-event.ts";
 import { Sweeper, type SweepReport } from "../../src/server/sweep.ts";
 import { sweepEvents } from "../../src/server/sweep-events.ts";
 import { acceptClock, readClock, TrustedClock } from "../../src/server/trusted-clock.ts";
@@ -224,6 +226,46 @@ describe("a sweep", () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(reports.length).toBe(count);
   });
+});
+
+test("a server sweeps by itself, logs what it deleted, and nothing a client sends deletes", async () => {
+  const credentials = await createAccount(dataDir, { retentionDays: 30 });
+  const basic = Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64");
+  const folder = join(dataDir, "archives", credentials.username);
+  await storeAt(folder, Math.floor(Date.now() / 1000) - 31 * DAY, { old: "1" });
+  await storeAt(folder, Math.floor(Date.now() / 1000), { new: "2" });
+  const events: ServerEvent[] = [];
+  const reports: SweepReport[] = [];
+  const server = createBackupServer({
+    dataDir,
+    listen: "127.0.0.1:0",
+    firstSweepAfter: 500,
+    log: (event) => events.push(event),
+    onSweep: (report) => reports.push(report),
+  });
+  const { url } = await server.listen();
+  const request = async (path: string, method: string, headers = {}) => {
+    const all = { authorization: `Basic ${basic}`, ...headers };
+    const response = await fetch(`${url}${path}`, { method, headers: all });
+    return { status: response.status, text: await response.text() };
+  };
+  for (const [path, method, headers] of [
+    ["new", "DELETE", {}],
+    ["new", "POST", { "X-HTTP-Method-Override": "DELETE" }],
+    ["", "DELETE", {}],
+    [".restbackup/meta/new", "DELETE", {}],
+  ] as const) {
+    expect((await request(path, method, headers)).status).toBe(405);
+  }
+  await expect.poll(() => reports.length, { timeout: 10_000 }).toBe(1);
+  const { text } = await request("", "GET");
+  expect((JSON.parse(text) as { name: string }[]).map(({ name }) => name)).toEqual(["/new"]);
+  expect(events).toContainEqual({
+    level: "info",
+    message: "deleted 1 file (1 B), expired",
+    username: credentials.username,
+  });
+  await server.close();
 });
 
 describe("when the clock leaps ahead", () => {
