@@ -46,7 +46,7 @@ describe.skipIf(!tar)("a chain of ten increments of a folder that changes at ran
   );
 });
 
-describe.skipIf(!tar)("renames that GNU tar gives up on", () => {
+describe.skipIf(!tar)("renames in which one thing is in the way of another", () => {
   const formats: readonly Format[] = ["gnu", "posix"];
 
   /** Two archives with changes between them; returns the tree as it was, and as restored. */

@@ -101,9 +101,10 @@ function restoreWithTar(
       "tar",
       [
         ...["--extract", "--listed-incremental=/dev/null", "--file", archive],
-        ...["--preserve-permissions", "--no-same-owner", "--directory", target],
+        ...["--preserve-permissions", "--no-same-owner"],
       ],
-      { encoding: "utf8", env: { ...process.env, LC_ALL: "C.UTF-8" } },
+      // Not with --directory: tar makes its temporary folders, for names that swap, in this one.
+      { cwd: target, encoding: "utf8", env: { ...process.env, LC_ALL: "C.UTF-8" } },
     );
     failed ||= status !== 0;
     return failed ? undefined : treeOf(from === "within" ? target : join(target, "tree"));
