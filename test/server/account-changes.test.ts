@@ -98,27 +98,28 @@ describe("changes", () => {
   });
 
   test("by many processes at once lose nothing", async () => {
-    const module = new URL("../../src/server/account-changes.ts", import.meta.url).href;
-    // Each reads, changes one thing and writes: without the lock most would undo another's.
-    const run = async (change: string) => {
-      const code = `import { changeAccount, rotatePassword } from ${JSON.stringify(module)};
+    const modules = new URL("../../src/server/", import.meta.url).href;
+    // Each changes one thing again and again: without the lock another would undo it before long.
+    const run = async (change: string, field: string) => {
+      const code = `import { changeAccount, listAccounts } from "${modules}account-changes.ts";
         const [dataDir, username] = process.argv.slice(1);
-        await ${change};`;
+        for (let index = 1; index <= 20; index++) {
+          const changed = await changeAccount(dataDir, username, ${change});
+          const [found] = await listAccounts(dataDir);
+          if (found.${field} !== changed.${field}) throw new Error(JSON.stringify([found, changed]));
+        }`;
       const args = ["--input-type=module", "-e", code, dataDir, username];
       const [exit] = await once(spawn(process.execPath, args, { stdio: "inherit" }), "exit");
       expect(exit).toBe(0);
     };
     const before = record().password;
     await Promise.all([
-      run("changeAccount(dataDir, username, { disabled: true })"),
-      run("changeAccount(dataDir, username, { retentionDays: 77 })"),
-      run("changeAccount(dataDir, username, { quotaBytes: 12345 })"),
-      run("rotatePassword(dataDir, username)"),
-      ...Array.from({ length: 30 }, (_, index) =>
-        changeAccount(dataDir, username, index % 2 === 0 ? { disabled: true } : {}),
-      ),
+      run("{ disabled: index % 2 === 0 }", "disabled"),
+      run("{ retentionDays: 30 + index }", "retentionDays"),
+      run("{ quotaBytes: index }", "quotaBytes"),
+      rotatePassword(dataDir, username),
     ]);
-    expect(record()).toMatchObject({ disabled: true, retentionDays: 77, quotaBytes: 12_345 });
+    expect(record()).toMatchObject({ disabled: true, retentionDays: 50, quotaBytes: 20 });
     expect(record().password).not.toEqual(before);
     expect(readdirSync(dataDir).sort()).toEqual(["accounts", "archives", "version.json"]);
     expect(readdirSync(join(dataDir, "accounts"))).toEqual([`${username}.json`]);

@@ -55,7 +55,9 @@ test("a sweep that is killed leaves every entry whole or gone, and the next one 
   const now = Math.floor(Date.now() / 1000);
   const long = "%".repeat(200);
   const old = [
-    ...Array.from({ length: 300 }, (_, index) => `old${index}`),
+    ...Array.from({ length: 300 }, (_, index) =>
+      index % 2 === 0 ? `old${index}` : `${long}${index}`,
+    ),
     ...Array.from({ length: 100 }, (_, index) => `folder${index % 7}/${long}${index}`),
     ...Array.from({ length: 20 }, (_, set) => volumes(set)).flat(),
   ];

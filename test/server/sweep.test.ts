@@ -50,6 +50,8 @@ function pass(seconds: number): void {
   up += seconds;
 }
 
+const nameTaken = (error: unknown) => expect(error).toMatchObject({ code: "name-taken" });
+
 const names = async () => await namesIn(await openDirectoryStore(archives));
 
 describe("a sweep", () => {
@@ -174,36 +176,53 @@ describe("a sweep", () => {
   });
 
   test("beside uploads into the folders it empties hurts none of them", async () => {
-    for (let round = 0; round < 10; round += 1) {
-      await storeAt(archives, NOW - 31 * DAY, { "f/g/old": "1", [`${"%".repeat(200)}/old`]: "2" });
-      const { accounts, sweeper } = newSweeper();
-      const store = await accounts.storeOf((await accounts.find(username))!);
-      const put = async (name: string) => {
-        await store.create(name, {
-          size: 1,
-          stream: (async function* () {
-            yield Buffer.from("n");
-          })(),
-        });
-        expect(await store.stat(name)).toMatchObject({ name, size: 1 });
-      };
-      const fresh = [`f/g/new${round}`, `${"%".repeat(200)}/new${round}`];
-      const again = async (name: string) => {
-        // As soon as the sweep has freed the name, another takes it.
-        for (;;) {
-          if (!(await store.has(name))) return await put(name);
-          await new Promise((resolve) => setImmediate(resolve));
-        }
-      };
-      await Promise.all([sweeper.sweep(), again("f/g/old"), ...fresh.map(put)]);
-      const present = await names();
-      expect(present).toEqual(expect.arrayContaining([...fresh, "f/g/old"]));
-      for (const name of present) {
-        expect(await store.stat(name)).toMatchObject({ name });
+    const folders = Array.from({ length: 40 }, (_, index) => `f${index}/${"%".repeat(200)}`);
+    const old = Object.fromEntries(folders.map((folder) => [`${folder}/old`, "x"]));
+    await storeAt(archives, NOW - 31 * DAY, old);
+    const { accounts, sweeper } = newSweeper();
+    const store = await accounts.storeOf((await accounts.find(username))!);
+    let swept = false;
+    const uploaded: string[] = [];
+    const put = async (name: string) => {
+      const stream = (async function* () {
+        yield Buffer.from("n");
+      })();
+      await store.create(name, { size: 1, stream });
+      uploaded.push(name);
+    };
+    /** Into each folder as long as it is swept; names that the sweep freed are taken again. */
+    const upload = async (worker: number) => {
+      for (let round = 0; !swept; round += 1) {
+        const folder = folders[(round * 8 + worker) % folders.length]!;
+        await put(`${folder}/new${worker}-${round}`);
+        if (!(await store.has(`${folder}/old`))) await put(`${folder}/old`).catch(nameTaken);
       }
-      rmSync(join(archives, "f.d"), { recursive: true });
-      rmSync(join(archives, ".restbackup", "meta", "f.d"), { recursive: true });
-    }
+    };
+    await Promise.all([
+      ...Array.from({ length: 8 }, (_, worker) => upload(worker)),
+      sweeper.sweep().then(({ failures }) => {
+        swept = true;
+        expect(failures).toEqual([]);
+      }),
+    ]);
+    expect(await names()).toEqual(uploaded.sort());
+    for (const name of uploaded) expect(await store.stat(name)).toMatchObject({ name, size: 1 });
+  });
+
+  test("that tidies up leaves the folders of uploads that are just being placed", async () => {
+    const store = await openDirectoryStore(archives, { create: true });
+    let done = false;
+    const put = async (worker: number) => {
+      for (let round = 0; round < 25; round += 1) {
+        await store.put(`f${worker}-${round}/${"%".repeat(200)}/new`, contentOf("n"));
+      }
+    };
+    const tidy = async () => {
+      while (!done) await store.tidy();
+    };
+    const uploads = Promise.all(Array.from({ length: 8 }, (_, worker) => put(worker)));
+    await Promise.all([tidy(), uploads.finally(() => (done = true))]);
+    expect(await names()).toHaveLength(200);
   });
 
   test("after a crash settles records without files", async () => {
