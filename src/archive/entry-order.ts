@@ -28,16 +28,21 @@ export class EntryOrder {
     if (folder === undefined || name <= folder.last) throw disorder();
     folder.last = name;
     if (entry.type === "directory") this.#parents.push({ path: entry.path, last: "" });
-    if (entry.type === "hardlink" && !isBefore(entry.target!, entry.path)) throw disorder();
+    if (entry.type === "hardlink" && comparePaths(entry.target!, entry.path) >= 0) throw disorder();
   }
 }
 
-function isBefore(path: string, other: string): boolean {
+/** Compares two paths by the order of a contents list: negative when the first comes first. */
+export function comparePaths(path: string, other: string): number {
+  if (path === other) return 0;
+  if (path === ".") return -1;
+  if (other === ".") return 1;
   const parts = path.split("/");
   const others = other.split("/");
   const differ = parts.findIndex((part, index) => part !== others[index]);
-  if (differ < 0) return parts.length < others.length;
-  return differ < others.length && parts[differ]! < others[differ]!;
+  if (differ < 0) return -1;
+  if (differ >= others.length) return 1;
+  return parts[differ]! < others[differ]! ? -1 : 1;
 }
 
 function disorder(): RestbackupError {

@@ -427,6 +427,6 @@ export function linkToNothing({ path }: ContentsEntry): RestbackupError {
   return damaged(`The archive links ${printable(path)} to something it does not hold.`);
 }
 
-function wrongContent(path: string): RestbackupError {
+export function wrongContent(path: string): RestbackupError {
   return damaged(`The content of ${printable(path)} is not what was backed up.`);
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type ByteRange, readBytes } from "../byte-range.ts";
 import type { Authentication } from "../encryption/authentication-record.ts";
 import { RestbackupError } from "../errors.ts";
@@ -16,7 +17,8 @@ import {
   type StoredIndex,
   skippableHeader,
 } from "./contents-list.ts";
-import { EntryOrder } from "./entry-order.ts";
+import { comparePaths, EntryOrder } from "./entry-order.ts";
+import { wrongContent } from "./extractor.ts";
 import { decompressFrame } from "./frame.ts";
 import { SEEK_TABLE_FOOTER, SeekTable, seekTableSize } from "./seek-table.ts";
 
@@ -122,8 +124,9 @@ export class ArchiveReader {
   }
 
   /** The contents list's JSON lines, segment by segment, each checked against the index. */
-  async *segments(): AsyncGenerator<{ readonly lines: Buffer; readonly segment: Segment }> {
-    const { segments } = this.index;
+  async *segments(
+    segments: readonly Segment[] = this.index.segments,
+  ): AsyncGenerator<{ readonly lines: Buffer; readonly segment: Segment }> {
     for (let from = 0; from < segments.length; ) {
       // As many as lie one after the other, up to a few megabytes, in one request.
       const start = segments[from]!.offset;
@@ -146,6 +149,49 @@ export class ArchiveReader {
       }
       from = to;
     }
+  }
+
+  /** The entry of this path, from the one part of the contents list that can hold it. */
+  async find(path: string): Promise<ContentsEntry | undefined> {
+    const { segments } = this.index;
+    // The last part that does not begin after it.
+    let [low, high] = [0, segments.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (comparePaths(segments[middle]!.first, path) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    for await (const { lines, segment } of this.segments(
+      segments.slice(Math.max(low - 1, 0), low),
+    )) {
+      for (const entry of parseEntries(lines, segment)) if (entry.path === path) return entry;
+    }
+    return undefined;
+  }
+
+  /**
+   * The content of a file, read from the frames that hold it. Its digest is checked when it has been
+   * read, so the last piece only comes when it was right: throws `damaged` otherwise.
+   */
+  async *content(entry: ContentsEntry): AsyncGenerator<Buffer> {
+    const start = entry.offset!;
+    const end = start + entry.size!;
+    const digest = createHash("sha256");
+    let held: Buffer | undefined;
+    let length = 0;
+    if (end > start) {
+      for await (const { offset, content } of this.frames([{ start, end }])) {
+        const part = content.subarray(Math.max(start - offset, 0), Math.max(end - offset, 0));
+        digest.update(part);
+        length += part.length;
+        if (held !== undefined) yield held;
+        held = part;
+      }
+    }
+    if (length !== entry.size || digest.digest("hex") !== entry.sha256) {
+      throw wrongContent(entry.path);
+    }
+    if (held !== undefined) yield held;
   }
 
   /** All entries in archive order, which is checked. */

@@ -57,9 +57,9 @@ export class Output {
     await this.result(this.style.quiet ? [] : lines, json, ifLost);
   }
 
-  /** Raw text on stdout; waits while the reader is slow. Throws as `result`. */
-  async write(text: string, ifLost?: string): Promise<void> {
-    if (!this.#closed && text !== "") {
+  /** Raw text or bytes on stdout; waits while the reader is slow. Throws as `result`. */
+  async write(text: string | Uint8Array, ifLost?: string): Promise<void> {
+    if (!this.#closed && text.length > 0) {
       if (writesToFile(this.#out)) this.#writeToFile(text);
       else await this.#writeToStream(text);
     }
@@ -71,7 +71,7 @@ export class Output {
     });
   }
 
-  async #writeToStream(text: string): Promise<void> {
+  async #writeToStream(text: string | Uint8Array): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#out.write(text, (error) => {
         if (error) this.#failed(error);
@@ -87,9 +87,9 @@ export class Output {
   }
 
   /** Node's own stream for files takes a part for the whole when a disk fills up on the way. */
-  #writeToFile(text: string): void {
+  #writeToFile(text: string | Uint8Array): void {
     try {
-      for (let rest = Buffer.from(text); rest.length > 0; ) {
+      for (let rest: Uint8Array = asBytes(text); rest.length > 0; ) {
         rest = rest.subarray(writeSync(process.stdout.fd, rest));
       }
     } catch (error) {
@@ -143,6 +143,10 @@ export class Output {
     this.status(undefined);
     this.#err.write(`${text}\n`);
   }
+}
+
+function asBytes(text: string | Uint8Array): Uint8Array {
+  return typeof text === "string" ? Buffer.from(text) : text;
 }
 
 function writesToFile(out: Writable): boolean {

@@ -41,8 +41,14 @@ export interface LegacyReading extends EntrySelector {
 
 /** Adds `[entry]` and the options that say which backup is meant and whom to trust. */
 export function addReadingOptions(command: Command): Command {
+  return addReadingFlags(
+    command.argument("[entry]", "a backup by its name in the list; without it, the latest"),
+  );
+}
+
+/** The options alone. */
+export function addReadingFlags(command: Command): Command {
   return command
-    .argument("[entry]", "a backup by its name in the list; without it, the latest")
     .option("--name <name>", "the latest backup of this NAME; needed where the store holds several")
     .option(
       "--at <time>",
