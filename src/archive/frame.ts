@@ -64,20 +64,38 @@ function looksIncompressible(content: Uint8Array): boolean {
 /** Content in a block of a frame, at most (RFC 8878, 3.1.1.2.4). */
 const BLOCK_MAX = 128 * 2 ** 10;
 
+/** Header of a stored frame: magic, descriptor, content size in four bytes. */
+const STORED_HEADER = 9;
+const BLOCK_HEADER = 3;
+
+/** Where a byte of the content lies in a frame of raw blocks, as {@link storeFrame} makes it. */
+export function storedPosition(position: number): number {
+  return STORED_HEADER + (Math.floor(position / BLOCK_MAX) + 1) * BLOCK_HEADER + position;
+}
+
+/** Length of a frame of raw blocks. */
+export function storedLength(size: number): number {
+  return STORED_HEADER + Math.ceil(size / BLOCK_MAX) * BLOCK_HEADER + size;
+}
+
+/** Where the block after that of a byte begins, in the content. */
+export function nextStoredBlock(position: number): number {
+  return (Math.floor(position / BLOCK_MAX) + 1) * BLOCK_MAX;
+}
+
 /** A frame of raw blocks (RFC 8878, 3.1.1). */
 function storeFrame(content: Uint8Array): Buffer {
-  const blocks = Math.ceil(content.length / BLOCK_MAX);
-  const frame = Buffer.allocUnsafeSlow(9 + blocks * 3 + content.length);
+  const frame = Buffer.allocUnsafeSlow(storedLength(content.length));
   frame.writeUInt32LE(0xfd2fb528, 0);
   // Single segment, content size in four bytes, no checksum, no dictionary.
   frame[4] = 0b10100000;
   frame.writeUInt32LE(content.length, 5);
-  let at = 9;
+  let at = STORED_HEADER;
   for (let from = 0; from < content.length; from += BLOCK_MAX) {
     const block = content.subarray(from, from + BLOCK_MAX);
     const last = from + BLOCK_MAX >= content.length ? 1 : 0;
     // Last_Block, Block_Type 0 (raw), Block_Size.
-    at = frame.writeUIntLE(last | (block.length << 3), at, 3);
+    at = frame.writeUIntLE(last | (block.length << 3), at, BLOCK_HEADER);
     frame.set(block, at);
     at += block.length;
   }

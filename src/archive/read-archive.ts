@@ -20,7 +20,8 @@ import {
 import { comparePaths, EntryOrder } from "./entry-order.ts";
 import { wrongContent } from "./extractor.ts";
 import { decompressFrame } from "./frame.ts";
-import { SEEK_TABLE_FOOTER, SeekTable, seekTableSize } from "./seek-table.ts";
+import { readFramePart } from "./frame-part.ts";
+import { SEEK_TABLE_FOOTER, type SeekFrame, SeekTable, seekTableSize } from "./seek-table.ts";
 
 /** Fetched at once from the end: seek table, index and list of most archives. */
 const TAIL = 256 * 2 ** 10;
@@ -179,19 +180,40 @@ export class ArchiveReader {
     const digest = createHash("sha256");
     let held: Buffer | undefined;
     let length = 0;
-    if (end > start) {
-      for await (const { offset, content } of this.frames([{ start, end }])) {
-        const part = content.subarray(Math.max(start - offset, 0), Math.max(end - offset, 0));
-        digest.update(part);
-        length += part.length;
-        if (held !== undefined) yield held;
-        held = part;
-      }
+    for await (const part of this.#parts(start, end)) {
+      digest.update(part);
+      length += part.length;
+      if (held !== undefined) yield held;
+      held = part;
     }
     if (length !== entry.size || digest.digest("hex") !== entry.sha256) {
       throw wrongContent(entry.path);
     }
     if (held !== undefined) yield held;
+  }
+
+  /** A part of the tar stream; of a single frame only what is needed is read. */
+  async *#parts(start: number, end: number): AsyncGenerator<Buffer> {
+    if (start === end) return;
+    const frame = this.#frameAt(start);
+    if (frame !== undefined && end <= frame.tarStart + frame.decompressed) {
+      yield await readFramePart(this.#stream, frame, start - frame.tarStart, end - frame.tarStart);
+      return;
+    }
+    for await (const { offset, content } of this.frames([{ start, end }])) {
+      yield content.subarray(Math.max(start - offset, 0), Math.max(end - offset, 0));
+    }
+  }
+
+  #frameAt(tarPosition: number): (SeekFrame & { at: number; tarStart: number }) | undefined {
+    let [at, tarStart] = [0, 0];
+    for (let index = 0; index < this.#table.count; index++) {
+      const frame = this.#table.frame(index);
+      if (tarPosition < tarStart + frame.decompressed) return { ...frame, at, tarStart };
+      at += frame.compressed;
+      tarStart += frame.decompressed;
+    }
+    return undefined;
   }
 
   /** All entries in archive order, which is checked. */
