@@ -55,8 +55,18 @@ describe.concurrent("before any work", () => {
       ...program.commands.flatMap((one) => (one.commands.length > 0 ? one.commands : [one])),
     ];
     expect(commands.map((one) => one.name())).toEqual([
-      ...["restbackup", "backup", "list", "show", "restore", "verify"],
-      ...["keygen", "serve", "create", "list", "disable", "enable", "rotate", "end-sessions", "set"],
+      ...["restbackup", "backup", "list", "show", "cat", "diff", "restore", "verify"],
+      ...[
+        "keygen",
+        "serve",
+        "create",
+        "list",
+        "disable",
+        "enable",
+        "rotate",
+        "end-sessions",
+        "set",
+      ],
       ...["check", "clock", "completion"],
     ]);
     for (const command of commands) {
