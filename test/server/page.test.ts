@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -117,9 +117,10 @@ describe("the page", () => {
     }
     const own = await startServer();
     const work = temporaryFolder("get-back");
+    // Not waited for synchronously: the server that curl asks lives in this process.
     const bash = (script: string, folder = work) =>
-      execFileSync("bash", ["-e", "-o", "pipefail", "-c", script], { cwd: folder, stdio: "pipe" });
-    bash(`
+      run("bash", ["-e", "-o", "pipefail", "-c", script], { cwd: folder, timeout: 30_000 });
+    await bash(`
       mkdir tree && head -c 300000 /dev/urandom > tree/data && age-keygen -o key.txt 2> key.log
       tar c tree | zstd -q | age -r "$(age-keygen -y key.txt)" > archive
       split -b 100000 -d -a 3 archive part.
@@ -132,7 +133,7 @@ describe("the page", () => {
       for (const [name, content] of Object.entries({ ...files, "key.txt": read("key.txt") })) {
         writeFileSync(join(folder, name), content);
       }
-      bash(command, folder);
+      await bash(command, folder);
       expect(readFileSync(join(folder, "tree/data")).equals(read("tree/data"))).toBe(true);
       rmSync(folder, { recursive: true });
     };
@@ -161,9 +162,11 @@ describe("the page", () => {
 
   test("leads to the older ones, and refuses addresses that it did not give", async () => {
     await put("older.txt", "x");
-    const [{ createtime }] = (
-      (await (await get("", { accept: "*/*" })).json()) as { name: string; createtime: number }[]
-    ).filter(({ name }) => name === "/older.txt") as [{ createtime: number }];
+    const listing = (await (await get("", { accept: "*/*" })).json()) as {
+      name: string;
+      createtime: number;
+    }[];
+    const { createtime } = listing.find(({ name }) => name === "/older.txt")!;
     const page = await get(`?before=${createtime + 1}/x`);
     expect(await page.text()).toContain('href="./older.txt"');
     const end = await get(`?before=${createtime}/older.txt`);
@@ -201,7 +204,7 @@ describe("a refusal", () => {
 
 describe("names", () => {
   test("of any kind are text on the page, and all of them can be seen", () => {
-    const unescape = (html: string) =>
+    const textOf = (html: string) =>
       html
         .replaceAll(/&lt;/g, "<")
         .replaceAll(/&gt;/g, ">")
@@ -227,7 +230,7 @@ describe("names", () => {
             else {
               expect(plain).not.toMatch(/["'>]|&(?!(?:amp|lt|gt|quot|#39);)/);
               expect(plain).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\u00a0]/u);
-              shown += unescape(plain!);
+              shown += textOf(plain!);
             }
             return "";
           },
