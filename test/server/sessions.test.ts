@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -212,6 +212,31 @@ describe("making a session", () => {
     expect((await make()).status).toBe(204);
     await crowded.close();
   });
+});
+
+test("sessions that are over are forgotten, the oldest first, before they fill the disk", async () => {
+  const own = await startServer();
+  const make = () =>
+    fetch(own.url, {
+      method: "POST",
+      headers: { ...basic(own), "x-http-method-override": "MAKESESSION" },
+    });
+  const url = (await make()).headers.get("location")!;
+  const [folder] = readdirSync(join(own.dataDir, "sessions")).map((name) =>
+    join(own.dataDir, "sessions", name),
+  );
+  const record = JSON.parse(readFileSync(join(folder!, readdirSync(folder!)[0]!), "utf8"));
+  const nameOf = (index: number) => join(folder!, `${String(index).padStart(64, "0")}.json`);
+  for (let index = 0; index < 1200; index++) {
+    const expires = Math.floor(Date.now() / 1000) - 60 - index;
+    writeFileSync(nameOf(index), JSON.stringify({ ...record, expires }));
+  }
+  expect((await make()).status).toBe(204);
+  expect(readdirSync(folder!)).toHaveLength(1000);
+  expect(existsSync(nameOf(0))).toBe(true);
+  expect(existsSync(nameOf(1199))).toBe(false);
+  expect((await fetch(url)).status).toBe(200);
+  await own.close();
 });
 
 describe("a session's url", () => {
