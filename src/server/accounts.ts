@@ -148,9 +148,13 @@ export class Accounts {
 
   /**
    * The account whose credentials these are, or undefined. Takes the same time for a wrong password
-   * as for a username that does not exist. Throws a refusal when too many log in at once.
+   * as for a username that does not exist. Calls `onGuess` before a password is computed, which can
+   * throw to prevent that. Throws a refusal when too many log in at once.
    */
-  async verify({ username, password }: Credentials): Promise<Account | undefined> {
+  async verify(
+    { username, password }: Credentials,
+    onGuess: () => void = () => {},
+  ): Promise<Account | undefined> {
     const record = usable(await this.#read(username));
     // Bound to the stored hash: a changed password is not the one that was remembered.
     const proof = createHmac("sha256", this.#processKey)
@@ -160,7 +164,11 @@ export class Accounts {
     if (record !== undefined && remembered !== undefined && timingSafeEqual(remembered, proof)) {
       return accountOf(record);
     }
-    if (!(await this.#check(proof.toString("hex"), password, record))) return undefined;
+    const check = () => {
+      onGuess();
+      return matches(password, record?.password);
+    };
+    if (!(await this.#once(proof.toString("hex"), check))) return undefined;
     this.#remember(username, proof);
     if (isOutdated(record!.password)) await this.#rehash(record!, password);
     return accountOf(record!);
@@ -202,10 +210,10 @@ export class Accounts {
     return usage;
   }
 
-  #check(key: string, password: string, record: AccountRecord | undefined): Promise<boolean> {
+  #once(key: string, check: () => Promise<boolean>): Promise<boolean> {
     const running = this.#checking.get(key);
     if (running !== undefined) return running;
-    const checking = matches(password, record?.password).finally(() => this.#checking.delete(key));
+    const checking = check().finally(() => this.#checking.delete(key));
     this.#checking.set(key, checking);
     return checking;
   }

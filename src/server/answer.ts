@@ -3,8 +3,12 @@ import { decodeObjectPath } from "../stores/object-name.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { sendBackups } from "./backups.ts";
 import { parseBasic } from "./basic-authentication.ts";
+import { clientAddress } from "./client-address.ts";
+import type { Pace } from "./limits.ts";
 import { receiveObject, sendObject } from "./objects.ts";
+import type { LoginLimiter } from "./rate-limit.ts";
 import { Refusal, refusalOf, sendRefusal } from "./refusal.ts";
+import { checkRequest } from "./request-checks.ts";
 import { loggablePath, parseSessionPath, pathOf } from "./request-path.ts";
 import type { ServerEvent } from "./server-event.ts";
 import { answerInSession, makeSession, openSession } from "./session-requests.ts";
@@ -16,6 +20,9 @@ export interface Services {
   readonly sessions: Sessions;
   /** Whether a proxy in front of the server does TLS, and its word on that is taken. */
   readonly behindTlsProxy: boolean;
+  readonly logins: LoginLimiter;
+  /** How fast content has to come. */
+  readonly pace: Pace;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   readonly log: (event: ServerEvent) => void;
@@ -37,9 +44,10 @@ export async function answer(
   res.on("error", () => {});
   setHeadersForBrowsers(res);
   try {
+    checkRequest(req);
     const inSession = parseSessionPath(pathOf(req));
     if (inSession === undefined) {
-      const account = await authenticate(services.accounts, req);
+      const account = await authenticate(services, req);
       username = account.username;
       await route(services, account, req, res, expectsContinue);
     } else {
@@ -68,17 +76,25 @@ function setHeadersForBrowsers(res: ServerResponse): void {
   res.setHeader("Cross-Origin-Resource-Policy", "same-origin");
 }
 
-async function authenticate(accounts: Accounts, req: IncomingMessage): Promise<Account> {
+async function authenticate(
+  { accounts, logins, behindTlsProxy }: Services,
+  req: IncomingMessage,
+): Promise<Account> {
   const credentials = parseBasic(req.headers.authorization);
-  const account = credentials === undefined ? undefined : await accounts.verify(credentials);
-  if (account !== undefined) return account;
+  if (credentials !== undefined) {
+    const address = clientAddress(req, behindTlsProxy);
+    const account = await logins.attempt(address, credentials.username, (guess) =>
+      accounts.verify(credentials, guess),
+    );
+    if (account !== undefined) return account;
+  }
   throw new Refusal(401, "The username or password is wrong.", {
     "WWW-Authenticate": 'Basic realm="restbackup", charset="UTF-8"',
   });
 }
 
 async function route(
-  { accounts, sessions, behindTlsProxy, clock }: Services,
+  { accounts, sessions, behindTlsProxy, clock, pace }: Services,
   account: Account,
   req: IncomingMessage,
   res: ServerResponse,
@@ -89,7 +105,7 @@ async function route(
   const reads = method === "GET" || method === "HEAD";
   if (path === "/" || path.startsWith("/?")) {
     if (method === "POST") {
-      await makeSession(req, res, account, sessions, { behindTlsProxy, expectsContinue });
+      await makeSession(req, res, account, sessions, { behindTlsProxy, expectsContinue, pace });
       return;
     }
     if (!reads)
@@ -110,6 +126,6 @@ async function route(
   else {
     const { quotaBytes } = account;
     const room = { usage: accounts.usageOf(account), quotaBytes };
-    await receiveObject(req, res, store, name, expectsContinue, room);
+    await receiveObject(req, res, store, name, { expectsContinue, room, pace });
   }
 }

@@ -1,8 +1,12 @@
+import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DirectoryObject, DirectoryStore } from "../stores/directory.ts";
-import { formatReprDigest, parseReprDigest } from "../stores/repr-digest.ts";
+import { formatReprDigest } from "../stores/repr-digest.ts";
+import { type AnnouncedDigests, announcedDigests, wantsNoSha256 } from "./announced-digests.ts";
+import { readBody } from "./body.ts";
 import { evaluate, type Part } from "./conditions.ts";
 import { contentDisposition } from "./content-disposition.ts";
+import type { Pace } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 import { sendPieces } from "./sending.ts";
 import type { Usage } from "./usage.ts";
@@ -14,6 +18,13 @@ const MAX_OBJECT_BYTES = 5_368_709_120;
 export interface Room {
   readonly usage: Usage;
   readonly quotaBytes: number | undefined;
+}
+
+/** What receiving takes beside the request. */
+export interface Upload {
+  readonly expectsContinue: boolean;
+  readonly room: Room;
+  readonly pace: Pace;
 }
 
 /** Answers GET and HEAD of a name. */
@@ -44,6 +55,7 @@ export async function sendObject(
     return;
   }
   const part = outcome.status === 206 ? outcome.part : { start: 0, end: size };
+  if (!wantsNoSha256(req.headers)) res.setHeader("Repr-Digest", formatReprDigest(object.sha256));
   res.writeHead(outcome.status, { ...headers, ...contentHeaders(object, part, outcome.status) });
   if (method === "HEAD") res.end();
   else await sendPieces(res, store.get(name, part));
@@ -55,7 +67,6 @@ function contentHeaders(object: DirectoryObject, part: Part, status: 200 | 206) 
     "Content-Disposition": contentDisposition(object.name),
     "Content-Length": part.end - part.start,
     "Accept-Ranges": "bytes",
-    "Repr-Digest": formatReprDigest(object.sha256),
     ...(status === 206
       ? { "Content-Range": `bytes ${part.start}-${part.end - 1}/${object.size}` }
       : {}),
@@ -71,11 +82,12 @@ export async function receiveObject(
   res: ServerResponse,
   store: DirectoryStore,
   name: string,
-  expectsContinue: boolean,
-  room: Room,
+  { expectsContinue, room, pace }: Upload,
 ): Promise<void> {
   const size = announcedSize(req);
-  const sha256 = announcedDigest(req);
+  const digests = announcedDigests(req.headers);
+  // Before If-None-Match: conditions do not count where the answer would be a refusal without them
+  // (RFC 9110, 13.2.1).
   if (await store.has(name)) {
     throw new Refusal(405, `/${name} is already stored. Files cannot be replaced.`, {
       Allow: "GET, HEAD",
@@ -88,7 +100,8 @@ export async function receiveObject(
   let stored = false;
   try {
     if (expectsContinue) res.writeContinue();
-    await store.create(name, { stream: untilComplete(req, size), size, sha256 });
+    const stream = untilComplete(req, readBody({ req, res }, pace), size, digests);
+    await store.create(name, { stream, size, sha256: digests.sha256 });
     stored = true;
   } finally {
     reservation.release(stored);
@@ -115,29 +128,28 @@ function announcedSize(req: IncomingMessage): number {
   return Number(length);
 }
 
-function announcedDigest(req: IncomingMessage): string | undefined {
-  const field = req.headers["repr-digest"];
-  if (field === undefined) return undefined;
-  const sha256 = parseReprDigest(String(field));
-  if (sha256 === undefined && /sha-256\s*=/.test(String(field))) {
-    throw new Refusal(400, "The Repr-Digest is malformed.");
-  }
-  return sha256;
-}
-
-/** The request's content; afterwards the socket may be silent while the disk is waited for. */
+/**
+ * The request's content, checked against what is announced beyond the store's own SHA-256; afterwards
+ * the socket may be silent while the disk is waited for.
+ */
 async function* untilComplete(
   req: IncomingMessage,
+  pieces: AsyncIterable<Uint8Array>,
   size: number,
+  { sha512 }: AnnouncedDigests,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const hash = sha512 === undefined ? undefined : createHash("sha512");
   let received = 0;
-  // Leaving the loop early must not close the socket: the client is to read why.
-  const pieces = req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   for await (const piece of pieces) {
     received += piece.length;
+    hash?.update(piece);
     yield piece;
   }
-  if (received === size) req.socket.setTimeout(0);
+  if (received !== size) return;
+  if (hash !== undefined && hash.digest("hex") !== sha512) {
+    throw new Refusal(400, "The content is not what its digest says.");
+  }
+  req.socket.setTimeout(0);
 }
 
 /** Runs something slow during which an idle socket is nobody's fault. */

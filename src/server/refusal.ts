@@ -1,4 +1,5 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
 import { RestbackupError, systemCode } from "../errors.ts";
 import { type Preference, preferredRefusal } from "./negotiation.ts";
 import { pageHeaders } from "./page.ts";
@@ -20,6 +21,8 @@ export class Refusal extends Error {
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof RestbackupError) {
+    // What a store was reading had to be refused.
+    if (error.cause instanceof Refusal) return error.cause;
     if (error.code === "usage" || error.code === "store-refused") {
       return new Refusal(400, error.message);
     }
@@ -59,6 +62,28 @@ export function sendRefusal(req: IncomingMessage, res: ServerResponse, refusal: 
   }
   res.write(body);
   lingerUntilRead(req, () => res.end());
+}
+
+/** Answers on a connection where there is no request to answer, and closes it. */
+export function refuseOnSocket(
+  socket: Duplex,
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const body = `${STATUS_CODES[status]}\n`;
+  const fields = {
+    Date: new Date().toUTCString(),
+    "Content-Type": "text/plain; charset=utf-8",
+    "Content-Length": String(body.length),
+    "Cache-Control": "no-store, private",
+    ...headers,
+    Connection: "close",
+  };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`);
+  // Closed only when the client had time to read why, as below.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MILLISECONDS);
+  socket.once("close", () => clearTimeout(timer));
 }
 
 function inWords({ status, message }: Refusal, form: Preference) {

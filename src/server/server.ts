@@ -4,25 +4,24 @@ import {
   type IncomingMessage,
   type Server,
   type ServerResponse,
-  STATUS_CODES,
 } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ioError, RestbackupError, systemCode } from "../errors.ts";
+import { ioError, RestbackupError } from "../errors.ts";
 import { Accounts } from "./accounts.ts";
 import { answer, type Services } from "./answer.ts";
+import { boundConnections } from "./connections.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { isLoopback, parseListenAddress } from "./listen-address.ts";
+import { LoginLimiter } from "./rate-limit.ts";
 import type { ServerEvent } from "./server-event.ts";
 import { Sessions } from "./sessions.ts";
 import { Sweeper, type SweepReport } from "./sweep.ts";
 import { sweepEvents } from "./sweep-events.ts";
 import { TrustedClock } from "./trusted-clock.ts";
+import { refuseUnreadable } from "./unreadable.ts";
 
-/** A socket on which nothing moves for so long is cut, in milliseconds. */
-const IDLE_TIMEOUT = 120_000;
-const HEADERS_TIMEOUT = 30_000;
 const KEEP_ALIVE_TIMEOUT = 30_000;
 /** How long a stopping server waits for transfers under way, in milliseconds. */
 const CLOSE_GRACE = 10_000;
@@ -44,6 +43,8 @@ export interface BackupServerOptions {
   readonly onSweep?: (report: SweepReport) => void;
   /** When the first sweep comes, in milliseconds; by default after about a minute. */
   readonly firstSweepAfter?: number;
+  /** What clients may cost, where it is not {@link DEFAULT_LIMITS}. */
+  readonly limits?: Partial<Limits>;
 }
 
 export interface BackupServer {
@@ -65,6 +66,7 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
     });
   }
   const clock = options.clock ?? Date.now;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const log = options.log ?? (() => {});
   const trustedClock = new TrustedClock(options.dataDir, { clock });
   const accounts = new Accounts(options.dataDir, () => trustedClock.now());
@@ -80,10 +82,12 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
     accounts,
     sessions,
     behindTlsProxy: options.behindTlsProxy ?? false,
+    logins: new LoginLimiter(limits.logins),
+    pace: limits.bodyPace,
     clock,
     log,
   };
-  const server = createNodeServer(options);
+  const server = createNodeServer(options, limits);
   const underWay = new Set<Promise<void>>();
   const serve = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => {
     const answering = answer(services, req, res, expectsContinue);
@@ -92,7 +96,6 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
   };
   server.on("request", (req, res) => serve(req, res, false));
   server.on("checkContinue", (req, res) => serve(req, res, true));
-  server.on("clientError", refuseUnreadable);
   return {
     async listen() {
       try {
@@ -128,11 +131,12 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
   };
 }
 
-function createNodeServer(options: BackupServerOptions): Server {
+function createNodeServer(options: BackupServerOptions, limits: Limits): Server {
   const common = {
     // The body of an upload may take hours: it is the idle socket that is cut.
     requestTimeout: 0,
-    headersTimeout: HEADERS_TIMEOUT,
+    headersTimeout: limits.headersTimeout,
+    connectionsCheckingInterval: limits.headersTimeout / 6,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
     highWaterMark: 256 * 1024,
     noDelay: true,
@@ -142,28 +146,22 @@ function createNodeServer(options: BackupServerOptions): Server {
     server =
       options.tls === undefined
         ? createHttpServer(common)
-        : createHttpsServer({ ...common, ...options.tls, minVersion: "TLSv1.2" });
+        : createHttpsServer({
+            ...common,
+            ...options.tls,
+            minVersion: "TLSv1.2",
+            handshakeTimeout: limits.headersTimeout,
+          });
   } catch (error) {
     throw new RestbackupError("usage", "The TLS certificate and key cannot be used.", {
       hint: "Both must be PEM files and belong to each other.",
       cause: error,
     });
   }
-  server.timeout = IDLE_TIMEOUT;
+  server.timeout = limits.idleTimeout;
+  // The parser bounds their bytes. Bounding their number would drop some without a word.
+  server.maxHeadersCount = 0;
+  boundConnections(server, limits.connections);
+  refuseUnreadable(server);
   return server;
-}
-
-/** Answers what is not HTTP, too long, or too slow; there is no request to answer then. */
-function refuseUnreadable(error: Error, socket: Duplex): void {
-  const status =
-    { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[systemCode(error) ?? ""] ?? 400;
-  const body = `${STATUS_CODES[status]}\n`;
-  if (!socket.writable || systemCode(error) === "ECONNRESET") {
-    socket.destroy();
-    return;
-  }
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: text/plain\r\n` +
-      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { decodeObjectPath } from "../stores/object-name.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { sendBackups } from "./backups.ts";
+import { readBody } from "./body.ts";
+import type { Pace } from "./limits.ts";
 import { prefersHtml } from "./negotiation.ts";
 import { sendObject } from "./objects.ts";
 import { originOf } from "./origin.ts";
@@ -14,15 +16,21 @@ import type { LiveSession, Sessions } from "./sessions.ts";
 const OVERRIDE = "x-http-method-override";
 const MAX_BODY_BYTES = 16 * 1024;
 
+/** How a request's content is taken. */
+interface BodyOptions {
+  readonly expectsContinue: boolean;
+  readonly pace: Pace;
+}
+
 /** Answers `POST /`, which can make a session (`backup-api.md`, part 1). */
 export async function makeSession(
   req: IncomingMessage,
   res: ServerResponse,
   account: Account,
   sessions: Sessions,
-  options: { readonly behindTlsProxy: boolean; readonly expectsContinue: boolean },
+  options: BodyOptions & { readonly behindTlsProxy: boolean },
 ): Promise<void> {
-  if ((await readOverride(req, res, options.expectsContinue)) !== "MAKESESSION") {
+  if ((await readOverride(req, res, options)) !== "MAKESESSION") {
     throw new Refusal(405, "POST works here with X-HTTP-Method-Override: MAKESESSION only.", {
       Allow: "GET, HEAD, POST",
     });
@@ -75,17 +83,16 @@ export async function answerInSession(
   res: ServerResponse,
   session: LiveSession,
   { token, rest }: SessionPath,
-  services: {
+  services: BodyOptions & {
     readonly accounts: Accounts;
     readonly sessions: Sessions;
     readonly behindTlsProxy: boolean;
     readonly clock: () => number;
-    readonly expectsContinue: boolean;
   },
 ): Promise<void> {
-  const { accounts, sessions, behindTlsProxy, clock, expectsContinue } = services;
+  const { accounts, sessions, behindTlsProxy, clock } = services;
   if (req.method === "POST") {
-    if ((await readOverride(req, res, expectsContinue)) !== "ENDSESSION") {
+    if ((await readOverride(req, res, services)) !== "ENDSESSION") {
       throw new Refusal(405, "POST can only end the session here.", { Allow: "GET, HEAD, POST" });
     }
     await sessions.end(token);
@@ -117,14 +124,13 @@ function isPage(rest: string): boolean {
 async function readOverride(
   req: IncomingMessage,
   res: ServerResponse,
-  expectsContinue: boolean,
+  { expectsContinue, pace }: BodyOptions,
 ): Promise<string | undefined> {
   if (Number(req.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   if (expectsContinue) res.writeContinue();
   const pieces: Buffer[] = [];
   let bytes = 0;
-  // Leaving the loop early must not close the socket: the client is to read why.
-  for await (const piece of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const piece of readBody({ req, res }, pace)) {
     bytes += piece.length;
     if (bytes > MAX_BODY_BYTES) throw tooLarge();
     pieces.push(piece);

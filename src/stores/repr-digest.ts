@@ -7,9 +7,31 @@ export function formatReprDigest(sha256: string): string {
 
 /** The SHA-256 in a field's value as 64 lower-case hex digits; undefined when it holds none. */
 export function parseReprDigest(value: string | undefined): string | undefined {
-  // A dictionary of algorithms (RFC 8941, 3.2); ones we do not know are passed over.
-  const match = /(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/]{43}=):\s*(?:;[^,]*)?(?:,|$)/.exec(
-    value ?? "",
-  );
-  return match === null ? undefined : Buffer.from(match[1]!, "base64").toString("hex");
+  const digest = parseDigests(value ?? "")?.get("sha-256");
+  return digest?.length === 32 ? digest.toString("hex") : undefined;
+}
+
+/** `key=:BASE64:` and parameters, which say nothing to us, up to a comma or the end. */
+const MEMBER =
+  /([a-z*][a-z0-9_.*-]*)=:([^:]*):(?:[ ]*;[ ]*[a-z*][a-z0-9_.*-]*(?:=(?:"[^"]*"|[^",; ]+))?)*[ \t]*(?:,[ \t]*(?!$)|$)/y;
+
+/**
+ * The digests in a `Repr-Digest` or `Content-Digest` field by their algorithms: a dictionary of byte
+ * sequences (RFC 9530, 2; RFC 9651, 3.2). Of several for one algorithm the last one counts. A value
+ * that is no Base64 is there and empty; undefined when the field is no such dictionary.
+ */
+export function parseDigests(value: string): Map<string, Buffer> | undefined {
+  const digests = new Map<string, Buffer>();
+  MEMBER.lastIndex = 0;
+  const text = value.trim();
+  while (MEMBER.lastIndex < text.length) {
+    const match = MEMBER.exec(text);
+    if (match === null) return undefined;
+    digests.set(match[1]!, decodeBase64(match[2]!));
+  }
+  return digests;
+}
+
+function decodeBase64(text: string): Buffer {
+  return Buffer.from(/^[A-Za-z0-9+/]*={0,2}$/.test(text) ? text : "", "base64");
 }
