@@ -25,6 +25,8 @@ export interface Context {
   readonly output: Output;
   /** Aborted by Ctrl-C, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
+  /** Has SIGHUP call this from now on, instead of aborting. */
+  readonly onHangup: (listener: () => void) => void;
 }
 
 /** Begins a command's work. `ifStopped` says what a signal leaves behind. */

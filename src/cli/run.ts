@@ -29,7 +29,9 @@ export async function run(args: readonly string[]): Promise<void> {
     }
     output.detail(`restbackup ${VERSION}, Node ${process.versions.node}, ${process.platform}`);
     leftBehind = ifStopped;
-    return { options, env, cwd: currentFolder(), output, signal: interruption.signal };
+    const { signal } = interruption;
+    const onHangup = (listener: () => void) => interruption.onHangup(listener);
+    return { options, env, cwd: currentFolder(), output, signal, onHangup };
   };
   const program = buildProgram(begin, (text) => {
     help += text;

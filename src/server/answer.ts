@@ -3,7 +3,7 @@ import { decodeObjectPath } from "../stores/object-name.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { sendBackups } from "./backups.ts";
 import { parseBasic } from "./basic-authentication.ts";
-import { clientAddress } from "./client-address.ts";
+import { addressGroup, clientAddress } from "./client-address.ts";
 import type { Pace } from "./limits.ts";
 import { receiveObject, sendObject } from "./objects.ts";
 import type { LoginLimiter } from "./rate-limit.ts";
@@ -28,17 +28,14 @@ export interface Services {
   readonly log: (event: ServerEvent) => void;
 }
 
-/** Answers one request, whatever happens. */
+/** Answers one request, whatever happens. Gives the username whose request it was, if any's. */
 export async function answer(
   services: Services,
   req: IncomingMessage,
   res: ServerResponse,
   expectsContinue: boolean,
-): Promise<void> {
+): Promise<string | undefined> {
   let username: string | undefined;
-  const { log } = services;
-  const { method } = req;
-  const path = loggablePath(req);
   // A client that goes away makes these emit errors, which the reading and writing below also see.
   req.on("error", () => {});
   res.on("error", () => {});
@@ -60,13 +57,17 @@ export async function answer(
     const clientGone = res.destroyed || req.socket.destroyed;
     if (refusal.status === 500 && !clientGone) {
       const message = error instanceof Error ? error.message : String(error);
-      log({ level: "error", message, method, path, username });
+      const requestId = String(res.getHeader("X-Request-Id") ?? "") || undefined;
+      const { method } = req;
+      services.log({
+        ...{ level: "error", message, method, path: loggablePath(req), username, requestId },
+      });
     }
     // After the header has gone out only a broken connection can say that something failed.
     if (res.headersSent || clientGone) res.destroy();
     else sendRefusal(req, res, refusal);
   }
-  log({ level: "info", message: "answered", method, path, status: res.statusCode, username });
+  return username;
 }
 
 /** A session's url must not travel in `Referer`, and what is stored here is nobody's script. */
@@ -82,7 +83,7 @@ async function authenticate(
 ): Promise<Account> {
   const credentials = parseBasic(req.headers.authorization);
   if (credentials !== undefined) {
-    const address = clientAddress(req, behindTlsProxy);
+    const address = addressGroup(clientAddress(req, behindTlsProxy));
     const account = await logins.attempt(address, credentials.username, (guess) =>
       accounts.verify(credentials, guess),
     );

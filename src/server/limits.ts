@@ -18,6 +18,10 @@ export interface Limits {
   readonly idleTimeout: number;
   readonly bodyPace: Pace;
   readonly logins: LoginLimits;
+  /** Requests that may wait on a connection for the one before to be answered. */
+  readonly pipelined: number;
+  /** How long a server that stops waits for requests under way. */
+  readonly shutdownGrace: number;
 }
 
 /** An honest upload over the slowest of lines passes: 1 kB/s, looked at over a minute. */
@@ -27,4 +31,6 @@ export const DEFAULT_LIMITS: Limits = {
   idleTimeout: 120_000,
   bodyPace: { window: 60_000, bytes: 60_000 },
   logins: DEFAULT_LOGIN_LIMITS,
+  pipelined: 100,
+  shutdownGrace: 60_000,
 };

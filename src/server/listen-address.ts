@@ -23,3 +23,8 @@ export function parseListenAddress(text: string): ListenAddress {
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
+
+/** `http://127.0.0.1:8080/`, an IPv6 address in brackets. */
+export function urlOf(scheme: "http" | "https", host: string, port: number): string {
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}/`;
+}

@@ -1,40 +1,44 @@
 import { once } from "node:events";
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from "node:http";
-import { createServer as createHttpsServer } from "node:https";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { ioError, RestbackupError } from "../errors.ts";
+import { countInWords, timeInWords } from "../words.ts";
 import { Accounts } from "./accounts.ts";
 import { answer, type Services } from "./answer.ts";
-import { boundConnections } from "./connections.ts";
+import { type Exchange, Exchanges } from "./exchanges.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
-import { isLoopback, parseListenAddress } from "./listen-address.ts";
+import { isLoopback, parseListenAddress, urlOf } from "./listen-address.ts";
+import { Metrics } from "./metrics.ts";
+import { createNodeServer, useKeyPair } from "./node-server.ts";
+import { listenForOperations } from "./operations-listener.ts";
 import { LoginLimiter } from "./rate-limit.ts";
 import type { ServerEvent } from "./server-event.ts";
 import { Sessions } from "./sessions.ts";
 import { Sweeper, type SweepReport } from "./sweep.ts";
 import { sweepEvents } from "./sweep-events.ts";
+import {
+  CertificateFiles,
+  checkKeyPair,
+  type KeyPair,
+  type KeyPairFiles,
+  type UsablePair,
+} from "./tls.ts";
 import { TrustedClock } from "./trusted-clock.ts";
-import { refuseUnreadable } from "./unreadable.ts";
-
-const KEEP_ALIVE_TIMEOUT = 30_000;
-/** How long a stopping server waits for transfers under way, in milliseconds. */
-const CLOSE_GRACE = 10_000;
 
 export interface BackupServerOptions {
   /** The data folder; made when missing. */
   readonly dataDir: string;
   /** `HOST:PORT`; port 0 takes any that is free. */
   readonly listen: string;
-  /** PEM texts. Without them the server speaks plain HTTP, on this machine only. */
-  readonly tls?: { readonly cert: string; readonly key: string };
-  /** Plain HTTP on any address: a proxy in front of the server does TLS. */
+  /**
+   * PEM texts, or files of them, which are watched and read again when they change. Without either
+   * the server speaks plain HTTP, on this machine only.
+   */
+  readonly tls?: KeyPair | KeyPairFiles;
+  /** Plain HTTP on any address: a proxy in front does TLS, and says for whom it asks. */
   readonly behindTlsProxy?: boolean;
+  /** `HOST:PORT` for metrics and health, over plain HTTP. Without it there are none. */
+  readonly metrics?: string;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   /** Called once for each answered request, and for failures of the server itself. */
@@ -49,7 +53,9 @@ export interface BackupServerOptions {
 
 export interface BackupServer {
   /** Settles what an earlier run left behind, then listens. Throws `usage` or `io`. */
-  listen(): Promise<{ readonly url: string }>;
+  listen(): Promise<{ readonly url: string; readonly metricsUrl?: string }>;
+  /** Reads certificate files now. When they cannot be used, the log says so and the old ones stay. */
+  reload(): Promise<void>;
   /** Takes no more requests, lets those under way end for a while, then cuts them. */
   close(): Promise<void>;
 }
@@ -59,109 +65,125 @@ export interface BackupServer {
  * Throws `usage` for an address that is none, and for plain HTTP where others could listen in.
  */
 export function createBackupServer(options: BackupServerOptions): BackupServer {
+  const { tls, dataDir, behindTlsProxy = false, clock = Date.now } = options;
   const address = parseListenAddress(options.listen);
-  if (options.tls === undefined && options.behindTlsProxy !== true && !isLoopback(address.host)) {
+  const metricsAddress =
+    options.metrics === undefined ? undefined : parseListenAddress(options.metrics);
+  if (tls === undefined && !behindTlsProxy && !isLoopback(address.host)) {
     throw new RestbackupError("usage", "Passwords must not cross a network in the clear.", {
       hint: "Give --tls-cert and --tls-key, or listen on 127.0.0.1.",
     });
   }
-  const clock = options.clock ?? Date.now;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const log = options.log ?? (() => {});
-  const trustedClock = new TrustedClock(options.dataDir, { clock });
-  const accounts = new Accounts(options.dataDir, () => trustedClock.now());
+  const scheme = tls === undefined ? "http" : "https";
+  const server = createNodeServer(scheme, limits);
+  const metrics =
+    metricsAddress === undefined
+      ? undefined
+      : new Metrics({ dataDir, connections: () => exchanges.connections });
+  const log = (event: ServerEvent) => {
+    if (event.level === "error") metrics?.errorLogged();
+    options.log?.(event);
+  };
+  const exchanges = new Exchanges(server, {
+    behindTlsProxy,
+    mostWaiting: limits.pipelined,
+    onBegin: (method) => metrics?.requestBegun(method),
+    onEnd: (exchange) => {
+      metrics?.requestEnded(exchange);
+      log(eventOf(exchange));
+    },
+    onFailure: (error) => log({ level: "error", message: `a request failed: ${error}` }),
+  });
+  const trustedClock = new TrustedClock(dataDir, { clock });
+  const accounts = new Accounts(dataDir, () => trustedClock.now());
   const sweeper = new Sweeper(accounts, trustedClock, {
     report: (report) => {
       sweepEvents(report).forEach(log);
+      metrics?.swept(report);
       options.onSweep?.(report);
     },
     ...(options.firstSweepAfter === undefined ? {} : { firstAfter: options.firstSweepAfter }),
   });
-  const sessions = new Sessions(options.dataDir, accounts, clock);
+  const sessions = new Sessions(dataDir, accounts, clock);
   const services: Services = {
     accounts,
     sessions,
-    behindTlsProxy: options.behindTlsProxy ?? false,
+    behindTlsProxy,
     logins: new LoginLimiter(limits.logins),
     pace: limits.bodyPace,
     clock,
     log,
   };
-  const server = createNodeServer(options, limits);
-  const underWay = new Set<Promise<void>>();
   const serve = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => {
-    const answering = answer(services, req, res, expectsContinue);
-    underWay.add(answering);
-    void answering.finally(() => underWay.delete(answering));
+    exchanges.begin(req, res, () => answer(services, req, res, expectsContinue));
   };
   server.on("request", (req, res) => serve(req, res, false));
   server.on("checkContinue", (req, res) => serve(req, res, true));
+
+  const take = (pair: UsablePair) => {
+    useKeyPair(server, pair);
+    metrics?.certificateTaken(pair.expires);
+    const expired = pair.expires * 1000 < Date.now();
+    const until = `${expired ? "expired" : "expires"} ${timeInWords(pair.expires)}`;
+    log({ level: expired ? "error" : "info", message: `the certificate in use ${until}` });
+  };
+  const certificate =
+    tls !== undefined && "certFile" in tls
+      ? new CertificateFiles(tls, {
+          onRenewed: take,
+          onProblem: (message) =>
+            log({ level: "error", message: `the certificate stays the old one: ${message}` }),
+        })
+      : undefined;
+  const given = tls !== undefined && "cert" in tls ? checkKeyPair(tls) : undefined;
+  let ready = false;
+  let operations: Awaited<ReturnType<typeof listenForOperations>> | undefined;
+
   return {
     async listen() {
       try {
+        if (metrics !== undefined && metricsAddress !== undefined) {
+          operations = await listenForOperations(metricsAddress, {
+            metrics: () => metrics.exposition(),
+            isReady: () => ready,
+          });
+        }
+        const pair = given ?? (await certificate?.start());
+        if (pair !== undefined) take(pair);
         await accounts.openAll();
         await sessions.tidy();
         await sweeper.start();
         server.listen(address);
         await once(server, "listening");
+        ready = true;
       } catch (error) {
+        certificate?.stop();
         await sweeper.stop();
+        await operations?.close();
         throw ioError(`Cannot serve on ${options.listen}`, error);
       }
       const { port } = server.address() as AddressInfo;
-      const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-      return { url: `${options.tls === undefined ? "http" : "https"}://${host}:${port}/` };
+      return {
+        url: urlOf(scheme, address.host, port),
+        ...(operations === undefined ? {} : { metricsUrl: operations.url }),
+      };
+    },
+    async reload() {
+      await certificate?.reload();
     },
     async close() {
-      const closed = once(server, "close");
-      server.close();
-      server.closeIdleConnections();
-      const graceOver = new AbortController();
-      await Promise.race([
-        closed,
-        sleep(CLOSE_GRACE, undefined, { signal: graceOver.signal }).catch(() => {}),
-      ]);
-      graceOver.abort();
-      server.closeAllConnections();
-      await closed;
-      // An upload that was cut is still clearing its temporary files away.
-      await Promise.allSettled(underWay);
+      ready = false;
+      certificate?.stop();
+      const cut = await exchanges.stop(server, limits.shutdownGrace);
+      if (cut > 0) log({ level: "error", message: `cut ${countInWords(cut, "request")} to stop` });
       await sweeper.stop();
+      await operations?.close();
     },
   };
 }
 
-function createNodeServer(options: BackupServerOptions, limits: Limits): Server {
-  const common = {
-    // The body of an upload may take hours: it is the idle socket that is cut.
-    requestTimeout: 0,
-    headersTimeout: limits.headersTimeout,
-    connectionsCheckingInterval: limits.headersTimeout / 6,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
-    highWaterMark: 256 * 1024,
-    noDelay: true,
-  };
-  let server: Server;
-  try {
-    server =
-      options.tls === undefined
-        ? createHttpServer(common)
-        : createHttpsServer({
-            ...common,
-            ...options.tls,
-            minVersion: "TLSv1.2",
-            handshakeTimeout: limits.headersTimeout,
-          });
-  } catch (error) {
-    throw new RestbackupError("usage", "The TLS certificate and key cannot be used.", {
-      hint: "Both must be PEM files and belong to each other.",
-      cause: error,
-    });
-  }
-  server.timeout = limits.idleTimeout;
-  // The parser bounds their bytes. Bounding their number would drop some without a word.
-  server.maxHeadersCount = 0;
-  boundConnections(server, limits.connections);
-  refuseUnreadable(server);
-  return server;
+function eventOf({ id, seconds, withCredentials: _, ...exchange }: Exchange): ServerEvent {
+  const milliseconds = Math.round(seconds * 1000);
+  return { level: "info", message: "answered", ...exchange, milliseconds, requestId: id };
 }

@@ -34,7 +34,7 @@ test("an account, a server, a backup through it, and a quiet end", async () => {
   serving.kill("SIGTERM");
   const { code, stderr } = await ended;
   expect(code).toBe(0);
-  expect(stderr).toMatch(/ PUT \/website-\S+ 201 \w+$/m);
+  expect(stderr).toMatch(/"method":"PUT","path":"\/website-\S+","status":201,"username":"\w+"/);
   expect(stderr).not.toContain(password);
 });
 
