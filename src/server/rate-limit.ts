@@ -132,9 +132,9 @@ class Bucket {
     const wait = this.#waitUntil - now;
     if (wait > 0) throw tooMany(wait);
     const failures = this.#forget(limits, now);
-    // Beyond the burst one at a time, when the wait is over.
-    const free = Math.max(1, limits.burst - failures);
-    if (this.underWay >= free) throw atOnce();
+    // What is being checked may be wrong. Beyond the burst it is one at a time, when the wait is over.
+    if (this.underWay < Math.max(1, limits.burst - failures)) return;
+    throw failures === 0 ? atOnce() : tooMany(limits.firstWait);
   }
 
   isFull(limits: LoginLimits, now: number): boolean {

@@ -2,8 +2,12 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { systemCode } from "../errors.ts";
 import { refuseOnSocket } from "./refusal.ts";
+import { refuseExpectation } from "./request-checks.ts";
 
-/** Answers what is not HTTP, too long, too slow, or a tunnel; there is no request to answer then. */
+/**
+ * Answers what no request can be made of: what is not HTTP, too long, too slow, or a tunnel; and
+ * expectations that nobody here can meet.
+ */
 export function refuseUnreadable(server: Server): void {
   const unanswered = new WeakMap<Duplex, Set<ServerResponse>>();
   const onRequest = ({ socket }: IncomingMessage, res: ServerResponse) => {
@@ -29,6 +33,7 @@ export function refuseUnreadable(server: Server): void {
     if (!socket.writable || !/^(?:HPE_|ERR_HTTP_)/.test(code)) socket.destroy();
     else inTurn(socket, () => refuseOnSocket(socket, STATUS_OF[code] ?? 400));
   });
+  server.on("checkExpectation", refuseExpectation);
   server.on("connect", (_req: IncomingMessage, socket: Duplex) => {
     socket.on("error", () => {});
     inTurn(socket, () => refuseOnSocket(socket, 405, { Allow: "GET, HEAD, PUT, POST" }));

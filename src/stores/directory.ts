@@ -568,7 +568,7 @@ export class DirectoryStore implements Store {
   }
 
   async #entryAt(path: string): Promise<StoredEntry | undefined> {
-    const name = await this.#nameAt(relative(this.#root, path).split(/[\\/]/));
+    const name = await this.#nameAt(relative(this.#root, path).split(sep));
     if (name === undefined) return undefined;
     const stats = await ignoreMissing(lstat(path));
     return stats?.isFile() ? { name, ...sizeAndTime(stats) } : undefined;

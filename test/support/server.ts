@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type Credentials, createAccount } from "../../src/server/accounts.ts";
+import type { Limits } from "../../src/server/limits.ts";
 import { createBackupServer } from "../../src/server/server.ts";
 import type { ServerEvent } from "../../src/server/server-event.ts";
 
@@ -21,6 +22,8 @@ export interface TestServerOptions {
   readonly account?: Credentials;
   readonly clock?: () => number;
   readonly log?: (event: ServerEvent) => void;
+  readonly limits?: Partial<Limits>;
+  readonly behindTlsProxy?: boolean;
 }
 
 export interface TestServer {
@@ -50,6 +53,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     ...(certificate === undefined ? {} : { tls: certificate }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.log === undefined ? {} : { log: options.log }),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    behindTlsProxy: options.behindTlsProxy ?? false,
   });
   const { url } = await server.listen();
   return describe(url, dataDir, credentials, certificate?.file, async () => {
