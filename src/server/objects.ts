@@ -58,7 +58,7 @@ export async function sendObject(
   if (!wantsNoSha256(req.headers)) res.setHeader("Repr-Digest", formatReprDigest(object.sha256));
   res.writeHead(outcome.status, { ...headers, ...contentHeaders(object, part, outcome.status) });
   if (method === "HEAD") res.end();
-  else await sendPieces(res, store.get(name, part));
+  else await sendPieces(res, store.getShared(name, part));
 }
 
 function contentHeaders(object: DirectoryObject, part: Part, status: 200 | 206) {

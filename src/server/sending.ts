@@ -1,7 +1,9 @@
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 
-/** Sends pieces as fast as the client takes them; throws when the client is gone. */
+/**
+ * Sends pieces as fast as the client takes them, and asks for the next one only when one is handed
+ * to the system, so that their memory may be used again. Throws when the client is gone.
+ */
 export async function sendPieces(
   res: ServerResponse,
   pieces: AsyncIterable<Uint8Array | string>,
@@ -13,10 +15,26 @@ export async function sendPieces(
     for await (const piece of pieces) {
       if (res.destroyed) gone.abort();
       gone.signal.throwIfAborted();
-      if (!res.write(piece)) await once(res, "drain", { signal: gone.signal });
+      await written(res, piece, gone.signal);
     }
     res.end();
   } finally {
     res.off("close", onClose);
   }
+}
+
+async function written(
+  res: ServerResponse,
+  piece: Uint8Array | string,
+  gone: AbortSignal,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const onGone = () => reject(gone.reason);
+    gone.addEventListener("abort", onGone, { once: true });
+    res.write(piece, (error) => {
+      gone.removeEventListener("abort", onGone);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }

@@ -20,6 +20,7 @@ import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
 import { diskPath, isHashed, isObjectFolder, nameOfDiskPath, OWN_FOLDER } from "./disk-name.ts";
 import {
+  allOf,
   BatchWriter,
   ignoreMissing,
   makeFolder,
@@ -30,6 +31,7 @@ import {
 } from "./durable.ts";
 import { checkObjectName } from "./object-name.ts";
 import { isRecordOf, type ObjectRecord, parseRecord } from "./object-record.ts";
+import { giveBuffer, takeBuffer } from "./shared-buffers.ts";
 import type { PutSource, Store, StoredEntry, StoredObject, TransferOptions } from "./store.ts";
 import { isAbandoned, temporaryName } from "./temporary-files.ts";
 
@@ -250,10 +252,10 @@ export class DirectoryStore implements Store {
     checkReceived((await file.stat()).size, sha256, content);
     const createtime = Math.floor(this.#clock() / 1000);
     await file.utimes(createtime, createtime);
-    await file.sync();
     // Some file systems keep even seconds only: what they kept is what counts.
     const record = { name, ...sizeAndTime(await file.stat()), sha256 };
-    await writeDurably(metaOf(temporary), `${JSON.stringify(record)}\n`);
+    const recordText = `${JSON.stringify(record)}\n`;
+    await allOf([file.sync(), writeDurably(metaOf(temporary), recordText)]);
     return record;
   }
 
@@ -276,8 +278,10 @@ export class DirectoryStore implements Store {
     await makeFolder(dirname(this.#metaPathOf(record.name)));
     await linkInto(temporary, path, record.name);
     try {
-      await this.#placeRecord(record.name, metaOf(temporary));
-      await syncFoldersUpTo(dirname(path), this.#root);
+      await allOf([
+        this.#placeRecord(record.name, metaOf(temporary)),
+        syncFoldersUpTo(dirname(path), this.#root),
+      ]);
     } catch (error) {
       // Nobody has been told that it is stored, and it may not be durable: it must not stay.
       await unlink(path).catch(() => {});
@@ -297,6 +301,34 @@ export class DirectoryStore implements Store {
     name: string,
     options: TransferOptions & { readonly start?: number; readonly end?: number } = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* this.#read(name, options, (bytes) => Buffer.allocUnsafe(Math.min(READ_BYTES, bytes)));
+  }
+
+  /**
+   * As {@link get}, for passing on: pieces share memory. One is the caller's until it asks for the
+   * next, which is read meanwhile.
+   */
+  async *getShared(
+    name: string,
+    options: TransferOptions & { readonly start?: number; readonly end?: number } = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const [one, other] = [takeBuffer(), takeBuffer()];
+    let turn = one;
+    yield* this.#read(name, options, () => {
+      turn = turn === one ? other : one;
+      return turn;
+    });
+    // Only after the last piece is done with: what was left in the middle may still be on its way.
+    giveBuffer(one);
+    giveBuffer(other);
+  }
+
+  /** Reads one piece ahead, into the buffers given. */
+  async *#read(
+    name: string,
+    options: TransferOptions & { readonly start?: number; readonly end?: number },
+    bufferFor: (bytesLeft: number) => Buffer,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     checkObjectName(name);
     const doing = `Cannot read "${printable(name)}" from ${this.description}`;
     try {
@@ -306,17 +338,31 @@ export class DirectoryStore implements Store {
       if (end > size) {
         throw new RestbackupError("damaged", `${doing}: it holds ${size} bytes, not ${end}.`);
       }
-      let position = start;
-      while (position < end) {
+      const readAt = async (position: number): Promise<Buffer> => {
         checkNotAborted(signal);
-        const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - position));
-        const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+        const buffer = bufferFor(end - position);
+        const length = Math.min(buffer.length, end - position);
+        const { bytesRead } = await handle.read(buffer, 0, length, position);
         if (bytesRead === 0) {
           throw new RestbackupError("damaged", `${doing}: it ends at byte ${position}.`);
         }
-        position += bytesRead;
         onBytes?.(bytesRead);
-        yield buffer.subarray(0, bytesRead);
+        return buffer.subarray(0, bytesRead);
+      };
+      let position = start;
+      let reading = position < end ? readAt(position) : undefined;
+      try {
+        while (reading !== undefined) {
+          const piece = await reading;
+          position += piece.length;
+          reading = position < end ? readAt(position) : undefined;
+          // Its failure is the next turn's; until then it must not count as unhandled.
+          reading?.catch(() => {});
+          yield piece;
+        }
+      } finally {
+        // The file must not be closed under a read.
+        await reading?.catch(() => {});
       }
     } catch (error) {
       throw storeError(doing, error);
@@ -629,7 +675,7 @@ async function receive(
   { signal, onBytes }: TransferOptions,
 ): Promise<string> {
   const hash = createHash("sha256");
-  const writer = new BatchWriter(handle);
+  const writer = new BatchWriter(handle, { syncEarly: true });
   let received = 0;
   try {
     const stream = "open" in content ? content.open() : content.stream;
