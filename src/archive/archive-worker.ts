@@ -17,7 +17,7 @@ import { type WrittenArchive, writeArchive } from "./write-archive.ts";
 /** From the packed tree to encrypted volume files; asks for what it is not to know or to decide. */
 
 /** Bytes encrypted before they are written out: bounds the ciphertext in memory. */
-const ENCRYPT_AT_ONCE = 2 ** 20;
+const ENCRYPT_AT_ONCE = 2 ** 18;
 
 function reply(message: ArchiveReply): void {
   parentPort!.postMessage(message);

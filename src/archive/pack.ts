@@ -34,7 +34,7 @@ export type Packed =
   | { readonly type: "done"; readonly totals: PackTotals };
 
 /** Frame buffers in turn: one being read into, and as many as can be compressed meanwhile. */
-const BUFFERS = 5;
+const BUFFERS = 4;
 
 /**
  * Packs a selection in a worker, which begins at once, and compresses its frames on the thread pool,

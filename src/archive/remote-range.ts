@@ -1,5 +1,6 @@
 import type { MessagePort, Worker } from "node:worker_threads";
 import type { ByteRange } from "../byte-range.ts";
+import { free } from "../memory.ts";
 
 /** Reading a byte range that another thread has. */
 export type RangeRequest =
@@ -83,7 +84,6 @@ export class RangeServer {
 /** The worker's side: a range whose bytes come through a port. */
 export class RemoteRange implements ByteRange {
   readonly size: number;
-  readonly givesAway = true;
   readonly #port: MessagePort;
   readonly #readings = new Map<number, { pieces: (Uint8Array | undefined)[]; wake?: () => void }>();
   #lastId = 0;
@@ -115,6 +115,7 @@ export class RemoteRange implements ByteRange {
         if (piece === undefined) return;
         this.#send({ type: "taken", id, bytes: piece.length });
         yield piece;
+        free(piece);
       }
     } finally {
       this.#readings.delete(id);

@@ -15,6 +15,7 @@ import {
   scrubber,
 } from "./backup-api-answers.ts";
 import { createDispatcher, type Environment } from "./dispatcher.ts";
+import { filePieces } from "./file-pieces.ts";
 import { parseListing } from "./listing-json.ts";
 import { checkObjectName, encodeObjectPath } from "./object-name.ts";
 import { formatReprDigest, parseReprDigest } from "./repr-digest.ts";
@@ -427,7 +428,10 @@ class Upload {
 
   async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      for await (const piece of this.#source.open() as AsyncIterable<Uint8Array>) {
+      const { file } = this.#source;
+      const content: AsyncIterable<Uint8Array> =
+        file === undefined ? this.#source.open() : filePieces(file);
+      for await (const piece of content) {
         this.#sent += piece.length;
         this.#onBytes?.(piece.length);
         yield piece;
