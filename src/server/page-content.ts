@@ -31,8 +31,8 @@ export interface PageContent {
 }
 
 /**
- * The newest backups, or the newest after a cursor. The listing is read twice, so that only what
- * the page shows is held, however much there is.
+ * The newest backups, or the newest after a cursor. Where there are volumes the listing is read once
+ * more for those that belong together, so that only what the page shows is held, however much there is.
  */
 export async function gatherPage(
   list: () => AsyncIterable<StoredEntry>,
@@ -42,14 +42,17 @@ export async function gatherPage(
   const newest = new Newest(limits.backups);
   let files = 0;
   let bytes = 0;
-  for await (const { name, size, createtime } of list()) {
+  let volumes = false;
+  for await (const file of list()) {
     files += 1;
-    bytes += size;
-    const place = { createtime, entry: entryOf(name) };
+    bytes += file.size;
+    const entry = entryOf(file.name);
+    if (entry !== file.name) volumes = true;
+    const place = { createtime: file.createtime, entry, file };
     if (after === undefined || byAge(after, place) < 0) newest.add(place);
   }
   const { chosen, more } = newest.take();
-  const found = await collect(list, new Set(chosen.map(({ entry }) => entry)));
+  const found = await collect(volumes ? list() : chosen.map(({ file }) => file), chosen);
   // A set that began before the cursor's time may have ended after it: it was on an earlier page.
   const all = found.filter((backup) => after === undefined || byAge(after, backup) < 0);
   const backups = all.slice(0, countWithin(all, limits.files));
@@ -65,27 +68,40 @@ function byAge(a: Cursor, b: Cursor): number {
 
 /** What a file belongs to: the archive whose volume it is, or itself. */
 function entryOf(fileName: string): string {
-  return parseName(fileName)?.entry ?? fileName;
+  // Any other name is its own: most need not be taken apart.
+  const mayBeVolume = fileName.includes(".tar.zst.age.");
+  return (mayBeVolume ? parseName(fileName)?.entry : undefined) ?? fileName;
 }
 
-/** Keeps the newest places of those it sees, each backup once, at its newest file. */
+/** A backup's place by its newest file, of those seen so far. */
+interface Place extends Cursor {
+  readonly file: StoredEntry;
+}
+
+/** Keeps the newest places of those it sees, each backup once. */
 class Newest {
   readonly #count: number;
-  readonly #seen = new Map<string, Cursor>();
+  readonly #seen = new Map<string, Place>();
+  /** The oldest of those kept, once there are enough. */
+  #oldest: Cursor | undefined;
   #more = false;
 
   constructor(count: number) {
     this.#count = count;
   }
 
-  add(place: Cursor): void {
+  add(place: Place): void {
     const known = this.#seen.get(place.entry);
     if (known !== undefined && known.createtime >= place.createtime) return;
+    if (known === undefined && this.#oldest !== undefined && byAge(this.#oldest, place) < 0) {
+      this.#more = true;
+      return;
+    }
     this.#seen.set(place.entry, place);
     if (this.#seen.size > 4 * this.#count) this.#prune();
   }
 
-  take(): { readonly chosen: Cursor[]; readonly more: boolean } {
+  take(): { readonly chosen: Place[]; readonly more: boolean } {
     this.#prune();
     return { chosen: [...this.#seen.values()], more: this.#more };
   }
@@ -95,18 +111,20 @@ class Newest {
     if (sorted.length > this.#count) this.#more = true;
     this.#seen.clear();
     for (const place of sorted.slice(0, this.#count)) this.#seen.set(place.entry, place);
+    this.#oldest = sorted[this.#count - 1];
   }
 }
 
 /** The chosen backups with all of their files, newest first. */
 async function collect(
-  list: () => AsyncIterable<StoredEntry>,
-  chosen: ReadonlySet<string>,
+  files: AsyncIterable<StoredEntry> | Iterable<StoredEntry>,
+  places: readonly Place[],
 ): Promise<PageBackup[]> {
+  const chosen = new Set(places.map(({ entry }) => entry));
   const others: PageBackup[] = [];
   const archives = new Map<string, StoredEntry>();
   const ours = async function* () {
-    for await (const file of list()) {
+    for await (const file of files) {
       if (!chosen.has(entryOf(file.name))) continue;
       if (parseName(file.name) === undefined) others.push(otherFile(file));
       else {
