@@ -23,6 +23,8 @@ export type ErrorCode =
   | "stale"
   /** A backup was or could be restored in a rehearsal, and is not what was expected. */
   | "rehearsal-failed"
+  /** Part of what was to be backed up could not be read, and nothing less than all was asked for. */
+  | "incomplete"
   /** The target of a restore exists and holds something. */
   | "target-exists"
   /** The caller asked for the work to stop. */

@@ -12,6 +12,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   "name-taken": 6,
   stale: 7,
   "rehearsal-failed": 8,
+  incomplete: 9,
   aborted: 1,
   io: 1,
 };
@@ -27,6 +28,7 @@ export const EXIT_CODES_IN_WORDS = `Exit codes:
   6  the store refused, or could not be reached
   7  older than --max-age
   8  restored in a rehearsal, but not what was expected
+  9  part of a repository could not be read, and --strict was given
   128 and more: stopped by a signal (130 is Ctrl-C)`;
 
 /** The exit code for what was thrown. */

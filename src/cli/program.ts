@@ -12,6 +12,7 @@ import { addList } from "./commands/list.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
 import { addShow } from "./commands/show.ts";
+import { addSnapshot } from "./commands/snapshot.ts";
 import { addVerify } from "./commands/verify.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { EXIT_CODES_IN_WORDS } from "./exit-codes.ts";
@@ -67,6 +68,7 @@ export function buildProgram(
     .addHelpText("after", `\n${EXAMPLES}\n\n${ENVIRONMENT}\n\n${EXIT_CODES_IN_WORDS}`);
   const start = (ifStopped?: string) => begin(program.opts<GlobalOptions>(), ifStopped);
   addBackup(program, start);
+  addSnapshot(program, start);
   addList(program, start);
   addShow(program, start);
   addCat(program, start);

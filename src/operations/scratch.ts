@@ -12,10 +12,11 @@ export async function withScratchFolder<T>(
   parent: string,
   work: (folder: string) => Promise<T>,
   onLeft: (folder: string) => void,
+  label = "verify",
 ): Promise<T> {
-  const folder = await mkdtemp(join(parent, "restbackup-verify-")).catch((error: unknown) => {
+  const folder = await mkdtemp(join(parent, `restbackup-${label}-`)).catch((error: unknown) => {
     throw ioError(
-      "Cannot make a folder to restore into",
+      "Cannot make a scratch folder",
       error,
       "Point TMPDIR at a folder that can be written.",
     );

@@ -42,3 +42,39 @@ export function checkToken(token: string): string {
     "The token is not one: it is empty, or holds spaces or other characters that no token has.",
   );
 }
+
+/** Where GitHub is, and its APIs. */
+export interface GithubAddresses {
+  readonly serverUrl: string;
+  readonly apiUrl: string;
+  readonly graphqlUrl: string;
+}
+
+/**
+ * The addresses a workflow's context gives: GITHUB_SERVER_URL, GITHUB_API_URL, GITHUB_GRAPHQL_URL,
+ * of GitHub Enterprise Server too. Those of the APIs follow from the server's where they are not
+ * given, as GitHub documents them. Throws `usage`.
+ */
+export function githubAddresses(
+  env: Readonly<Record<string, string | undefined>>,
+): GithubAddresses {
+  const serverUrl = parseServerUrl(
+    env.GITHUB_SERVER_URL || "https://github.com",
+    "GITHUB_SERVER_URL",
+  );
+  const { apiUrl, graphqlUrl } = apisOf(new URL(serverUrl));
+  return {
+    serverUrl,
+    apiUrl: parseServerUrl(env.GITHUB_API_URL || apiUrl, "GITHUB_API_URL"),
+    graphqlUrl: parseServerUrl(env.GITHUB_GRAPHQL_URL || graphqlUrl, "GITHUB_GRAPHQL_URL"),
+  };
+}
+
+function apisOf({ host, origin, protocol }: URL): { apiUrl: string; graphqlUrl: string } {
+  // On github.com, and on GHE.com where data is kept in a region, the APIs have a host of their own.
+  if (host === "github.com" || host.endsWith(".ghe.com")) {
+    const apiUrl = `${protocol}//api.${host}`;
+    return { apiUrl, graphqlUrl: `${apiUrl}/graphql` };
+  }
+  return { apiUrl: `${origin}/api/v3`, graphqlUrl: `${origin}/api/graphql` };
+}

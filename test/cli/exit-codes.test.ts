@@ -18,6 +18,7 @@ test("each kind of failure has the exit code that --help promises", () => {
     ["store-unreachable", 6],
     ["name-taken", 6],
     ["stale", 7],
+    ["incomplete", 9],
     ["io", 1],
   ];
   for (const [code, exit] of codes) expect(exitCodeOf(new RestbackupError(code, ""))).toBe(exit);

@@ -55,7 +55,7 @@ describe.concurrent("before any work", () => {
       ...program.commands.flatMap((one) => (one.commands.length > 0 ? one.commands : [one])),
     ];
     expect(commands.map((one) => one.name())).toEqual([
-      ...["restbackup", "backup", "list", "show", "cat", "diff", "restore", "verify"],
+      ...["restbackup", "backup", "snapshot", "list", "show", "cat", "diff", "restore", "verify"],
       ...[
         "keygen",
         "serve",
