@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -61,5 +62,45 @@ export function makeBigFiles(root: string, bytes: number): void {
       written += writeSync(file, piece, 0, Math.min(piece.length, each - written));
     }
     closeSync(file);
+  }
+}
+
+/** A repository with history: text files of which each commit changes a few, packed, and checked out. */
+export function makeRepository(root: string, commits: number): void {
+  mkdirSync(root, { recursive: true });
+  const git = (args: readonly string[], input?: string) =>
+    execFileSync("git", ["-C", root, ...args], {
+      stdio: ["pipe", "ignore", "pipe"],
+      input: input ?? "",
+    });
+  git(["init", "-q", "-b", "main"]);
+  const text = textBlock(20_000, 9).toString("latin1");
+  const stream: string[] = [];
+  for (let commit = 0; commit < commits; commit++) {
+    const message = `commit ${commit}\n`;
+    stream.push(
+      `commit refs/heads/main\ncommitter Bench <bench@example> ${1.7e9 + commit * 60} +0000\n` +
+        `data ${message.length}\n${message}`,
+    );
+    for (let change = 0; change < 3; change++) {
+      const file = (commit * 7 + change * 31) % 1500;
+      const start = (file * 613) % (text.length - 16_000);
+      const content = `${commit} ${change}\n${text.slice(start, start + 2000 + ((file * 37) % 14_000))}`;
+      stream.push(
+        `M 100644 inline src/part-${file % 40}/file-${file}.txt\ndata ${content.length}\n${content}\n`,
+      );
+    }
+  }
+  execFileSync("git", ["-C", root, "fast-import", "--quiet"], { input: stream.join("") });
+  git(["gc", "-q"]);
+  git(["checkout", "-q", "-f", "main"]);
+}
+
+/** Very many files of a few bytes. */
+export function makeEmptyFiles(root: string, files: number): void {
+  for (let i = 0; i < files; i++) {
+    const folder = join(root, `f${Math.floor(i / 1000)}`);
+    if (i % 1000 === 0) mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, String(i)), i % 4 === 0 ? String(i) : "");
   }
 }

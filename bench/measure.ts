@@ -8,7 +8,7 @@ export interface Measured {
   readonly stdout: string;
   readonly stderr: string;
   readonly seconds: number;
-  /** Peak resident memory of the process itself in bytes; 0 where the system does not tell. */
+  /** Peak resident memory in bytes of the process, or of the heaviest it started; 0 where the system does not tell. */
   readonly peakRss: number;
 }
 
@@ -37,16 +37,17 @@ export async function measure(
   };
 }
 
+/** The highest of several runs. */
+export function peakOf(runs: readonly Measured[]): number {
+  return Math.max(...runs.map(({ peakRss }) => peakRss));
+}
+
 /** The kernel keeps the high-water mark, so looking now and then misses only the very end. */
 function watchMemory(child: Pick<ChildProcess, "pid">): { stop(): number } {
   let peak = 0;
   const look = (): void => {
-    try {
-      const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
-      peak = Math.max(peak, Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024);
-    } catch {
-      // Gone already, or no such file system.
-    }
+    for (const pid of [child.pid!, ...descendants(child.pid!)])
+      peak = Math.max(peak, peakRssOf(pid));
   };
   const timer = setInterval(look, 20);
   return {
@@ -55,4 +56,25 @@ function watchMemory(child: Pick<ChildProcess, "pid">): { stop(): number } {
       return peak;
     },
   };
+}
+
+function descendants(pid: number): number[] {
+  const children = readOrEmpty(`/proc/${pid}/task/${pid}/children`)
+    .split(" ")
+    .filter(Boolean)
+    .map(Number);
+  return children.flatMap((child) => [child, ...descendants(child)]);
+}
+
+function peakRssOf(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(readOrEmpty(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+}
+
+/** Gone already, or no such file system. */
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
 }

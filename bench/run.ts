@@ -1,188 +1,149 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { generateIdentity } from "../src/encryption/keys.ts";
 import { startServerProcess } from "../test/support/server.ts";
-import { makeBigFiles, makeSmallFiles } from "./data.ts";
-import { type Measured, measure } from "./measure.ts";
+import { measureCat } from "./cat.ts";
+import { makeBigFiles, makeEmptyFiles, makeRepository, makeSmallFiles } from "./data.ts";
+import { type Measured, peakOf } from "./measure.ts";
+import { type Bench, backups, type Contender, restores, starts } from "./programs.ts";
 
 /**
- * Backup and restore through `dist`, beside the shell pipeline a user would write, round by round
- * in one run. What counts are the ratios of the medians; the seconds depend on the machine.
+ * Backup and restore through `dist`, beside what a user would pick instead, round by round in one
+ * run. What counts are the ratios of the medians; the seconds depend on the machine.
  *
- *     npm run bench -- [--rounds 3] [--files 69000] [--big 4G-in-bytes] [--folder DIR] [--output FILE]
+ *     npm run bench -- [--rounds 3] [--only small,big,git,empty,cat,start] [--files 69000]
+ *       [--big BYTES] [--empty 1000000] [--commits 5000] [--folder DIR] [--output docs/performance.md]
  */
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
+    only: { type: "string", default: "small,big,git,empty,cat,start" },
     files: { type: "string", default: "69000" },
-    big: { type: "string", default: String(4 * 2 ** 30) },
+    big: { type: "string", default: String(650 * 2 ** 20) },
+    empty: { type: "string", default: "1000000" },
+    commits: { type: "string", default: "5000" },
     folder: { type: "string", default: tmpdir() },
     output: { type: "string" },
   },
 });
 
-const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
 const work = mkdtempSync(join(values.folder, "restbackup-bench-"));
-const keyFile = join(work, "key.txt");
+process.env.TMPDIR = work;
 const { identity, recipient } = await generateIdentity();
+const keyFile = join(work, "key.txt");
 writeFileSync(keyFile, `${identity}\n`, { mode: 0o600 });
-const server = await startServerProcess({ tls: true, dataDir: mkdirIn("server") });
-const rows: string[] = [];
+mkdirSync(join(work, "server"));
+const server = await startServerProcess({ tls: true, dataDir: join(work, "server") });
+const bench: Bench = { work, server, identity, recipient, keyFile };
+const rounds = Number(values.rounds);
+const sections: string[] = [];
+
+const TREES: Record<string, { label: string; make: (root: string) => void; restored: boolean }> = {
+  small: {
+    label: `${grouped(values.files)} small files, like installed packages`,
+    make: (root) => makeSmallFiles(root, Number(values.files)),
+    restored: true,
+  },
+  big: {
+    label: `${(Number(values.big) / 2 ** 20).toFixed(0)} MiB in three files, half random`,
+    make: (root) => makeBigFiles(root, Number(values.big)),
+    restored: true,
+  },
+  git: {
+    label: `a git repository with ${grouped(values.commits)} commits`,
+    make: (root) => makeRepository(root, Number(values.commits)),
+    restored: false,
+  },
+  empty: {
+    label: `${grouped(values.empty)} files of a few bytes`,
+    make: (root) => makeEmptyFiles(root, Number(values.empty)),
+    restored: false,
+  },
+};
 
 try {
-  makeSmallFiles(mkdirIn("small"), Number(values.files));
-  await compare("small", `${values.files} small files`);
-  makeBigFiles(mkdirIn("big"), Number(values.big));
-  await compare(
-    "big",
-    `${(Number(values.big) / 2 ** 30).toFixed(1)} GiB in three files, half random`,
-  );
+  for (const what of values.only.split(",")) {
+    if (what === "cat") sections.push(await measureCat(bench));
+    else if (what === "start") sections.push(await compare("Starting", starts(bench), 7 * rounds));
+    else await compareTree(what);
+  }
 } finally {
   await server.close();
   rmSync(work, { recursive: true, force: true });
 }
 
-const report = `Machine: ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform}, Node ${process.versions.node}. ${values.rounds} rounds, medians.
+const report = `# Performance
 
-| work | ours | beside | seconds | ratio | our peak RSS | archive size ratio |
-| --- | --- | --- | --- | --- | --- | --- |
-${rows.join("\n")}
-`;
+Made by \`npm run bench\`: everything in one run, round by round, ${rounds} rounds, medians, warm cache, on a
+memory file system where \`--folder\` names one. Seconds depend on the machine; ratios less so.
+
+Machine: ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, ${process.platform}, Node ${process.versions.node}.
+"Our time beside it" is that of the first line divided by the program's own; over HTTPS, that of the
+second line. Peak RSS is that of the heaviest process alone; ours is one process.
+
+${sections.join("\n")}`;
 console.log(`\n${report}`);
 if (values.output !== undefined) writeFileSync(values.output, report);
 
-async function compare(tree: string, label: string): Promise<void> {
-  const source = join(work, tree);
-  const pipeline = join(work, `${tree}.tar.zst.age`);
-  const stores = { folder: pathToFileURL(mkdirIn(`store-${tree}`)).href, https: server.accessUrl };
-  const tar = `tar c -C '${source}' . | zstd -q -3 -T0 | age -r ${recipient} > '${pipeline}'`;
-  // The url with its password goes in by standard input, as a careful user would have it.
-  const curl = (round: number, options = ""): string =>
-    `curl -sf --cacert '${server.caFile}' ${options} -K - <<< 'url = "${server.accessUrl}${tree}-${round}.age"'`;
-  const untar = `age -d -i '${keyFile}' < '${pipeline}' | zstd -q -d | tar x`;
-  const runs: Record<string, Measured[]> = {};
-  for (let round = 0; round < Number(values.rounds); round++) {
-    for (const [kind, store] of Object.entries(stores)) {
-      await into(runs, `backup ${kind}`, restbackup(store, ["backup", source, "--name", tree]));
-      const upload = kind === "folder" ? tar : `${tar} && ${curl(round, `-T '${pipeline}'`)}`;
-      await into(runs, `pipeline ${kind}`, measure("bash", ["-ec", upload]));
-      await inNewFolder((out) =>
-        into(runs, `restore ${kind}`, restbackup(store, ["restore", "--name", tree, "--to", out])),
-      );
-      if (kind === "folder") {
-        await inNewFolder((out) => {
-          mkdirSync(out);
-          return into(runs, "untar folder", measure("bash", ["-ec", untar], { cwd: out }));
-        });
-      } else {
-        const fetchIt = `${curl(round)} | age -d -i '${keyFile}' | zstd -q -d | tar x`;
-        await inNewFolder((out) => {
-          mkdirSync(out);
-          return into(runs, "untar https", measure("bash", ["-ec", fetchIt], { cwd: out }));
-        });
-      }
-    }
-    console.error(`${label}: round ${round + 1} of ${values.rounds} done`);
+async function compareTree(tree: string): Promise<void> {
+  const made = TREES[tree];
+  if (made === undefined) throw new Error(`there is no workload ${tree}`);
+  made.make(join(work, tree));
+  sections.push(await compare(`Backing up ${made.label}`, backups(bench, tree), rounds));
+  if (made.restored) {
+    sections.push(await compare(`Restoring ${made.label}`, restores(bench, tree), rounds));
   }
-  const ours = sizeOf(join(work, `store-${tree}`)) / Number(values.rounds);
-  const size = (ours / statSync(pipeline).size).toFixed(3);
-  row(
-    label,
-    "backup to a folder",
-    "tar, zstd -3 -T0, age",
-    runs,
-    "backup folder",
-    "pipeline folder",
-    size,
-  );
-  row(
-    label,
-    "backup over HTTPS",
-    "the same, then curl -T",
-    runs,
-    "backup https",
-    "pipeline https",
-    size,
-  );
-  row(
-    label,
-    "restore from a folder",
-    "age -d, zstd -d, tar x",
-    runs,
-    "restore folder",
-    "untar folder",
-    "",
-  );
-  row(
-    label,
-    "restore over HTTPS",
-    "curl, age -d, zstd -d, tar x",
-    runs,
-    "restore https",
-    "untar https",
-    "",
-  );
+  rmSync(join(work, tree), { recursive: true });
 }
 
-function row(
-  label: string,
-  what: string,
-  beside: string,
-  runs: Record<string, Measured[]>,
-  ours: string,
-  theirs: string,
-  size: string,
-): void {
-  const a = median(runs[ours]!.map(({ seconds }) => seconds));
-  const b = median(runs[theirs]!.map(({ seconds }) => seconds));
-  const rss = Math.max(...runs[ours]!.map(({ peakRss }) => peakRss)) / 2 ** 20;
-  rows.push(
-    `| ${label} | ${what} | ${beside} | ${a.toFixed(2)} / ${b.toFixed(2)} | ${(a / b).toFixed(2)} | ${rss.toFixed(0)} MiB | ${size} |`,
+/** One table: every contender in turn, round by round. */
+async function compare(title: string, contenders: Contender[], times: number): Promise<string> {
+  const runs = new Map<Contender, Measured[]>(contenders.map((contender) => [contender, []]));
+  const sizes = new Map<Contender, number>();
+  for (let round = 0; round < times; round++) {
+    for (const contender of contenders) {
+      await contender.prepare?.();
+      const measured = await contender.run();
+      if (measured.code !== 0) throw new Error(`${contender.name} failed: ${measured.stderr}`);
+      runs.get(contender)!.push(measured);
+      if (contender.output !== undefined) sizes.set(contender, sizeOf(contender.output()));
+    }
+    if (times === rounds) console.error(`${title}: round ${round + 1} of ${times}`);
+  }
+  const seconds = new Map(
+    [...runs].map(([contender, all]) => [contender, median(all.map((one) => one.seconds))]),
   );
-}
-
-async function into(
-  runs: Record<string, Measured[]>,
-  name: string,
-  run: Promise<Measured>,
-): Promise<void> {
-  const measured = await run;
-  if (measured.code !== 0) throw new Error(`${name} failed: ${measured.stderr}`);
-  runs[name] = [...(runs[name] ?? []), measured];
-}
-
-function restbackup(store: string, args: readonly string[]): Promise<Measured> {
-  return measure(process.execPath, [CLI, ...args, "--quiet"], {
-    env: {
-      ...process.env,
-      RESTBACKUP_ACCESS_URL: store,
-      RESTBACKUP_KEY: identity,
-      NODE_EXTRA_CA_CERTS: server.caFile,
-    },
+  const ours = contenders.map((contender) => seconds.get(contender)!);
+  const rows = contenders.map((contender) => {
+    const time = seconds.get(contender)!;
+    const size = sizes.get(contender);
+    const cells = [
+      contender.name.replaceAll("|", "\\|"),
+      time.toFixed(2),
+      (ours[contender.beside ?? 0]! / time).toFixed(2),
+      `${(peakOf(runs.get(contender)!) / 2 ** 20).toFixed(0)} MiB`,
+      size === undefined ? "" : `${(size / 2 ** 20).toFixed(1)} MiB`,
+    ];
+    return `| ${cells.join(" | ")} |`;
   });
+  return `## ${title}
+
+| program | seconds | our time beside it | peak RSS | output |
+| --- | --- | --- | --- | --- |
+${rows.join("\n")}
+`;
 }
 
-async function inNewFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const out = join(work, "out");
-  await use(out);
-  execFileSync("rm", ["-rf", out]);
+/** Bytes on disk of a file, or of all below a folder. */
+function sizeOf(path: string): number {
+  return Number(execFileSync("du", ["-sb", path], { encoding: "utf8" }).split("\t")[0]);
 }
 
-function mkdirIn(name: string): string {
-  const folder = join(work, name);
-  mkdirSync(folder, { recursive: true });
-  return folder;
-}
-
-function sizeOf(folder: string): number {
-  return readdirSync(folder).reduce((sum, name) => {
-    const stat = statSync(join(folder, name));
-    return stat.isFile() ? sum + stat.size : sum;
-  }, 0);
+function grouped(count: string): string {
+  return Number(count).toLocaleString("en-US");
 }
 
 function median(numbers: readonly number[]): number {

@@ -23,8 +23,8 @@ import { decompressFrame } from "./frame.ts";
 import { readFramePart } from "./frame-part.ts";
 import { SEEK_TABLE_FOOTER, type SeekFrame, SeekTable, seekTableSize } from "./seek-table.ts";
 
-/** Fetched at once from the end: seek table, index and list of most archives. */
-const TAIL = 256 * 2 ** 10;
+/** Fetched at once from the end: seek table and index of most archives, and small lists. */
+const TAIL = 64 * 2 ** 10;
 /** Segments of the list fetched in one request, about. */
 const SEGMENT_BATCH = 4 * 2 ** 20;
 /** Frames between two wanted ones are fetched along when they are no longer than this. */

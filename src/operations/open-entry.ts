@@ -8,6 +8,7 @@ import { RestbackupError } from "../errors.ts";
 import { printable } from "../naming.ts";
 import type { Store, TransferOptions } from "../stores/store.ts";
 import { type ArchiveEntry, type EntrySelector, findEntry } from "./entries.ts";
+import { parallelRange } from "./parallel-range.ts";
 
 /** Who an archive was proven to be written by; `none` is only accepted when asked for. */
 export type Authenticity =
@@ -78,7 +79,7 @@ export function requireAuthentic(opened: OpenedEntry, allowed: boolean | undefin
 
 /** All objects of an entry, one after the other, as one range of bytes. */
 function storedRange(store: Store, archive: ArchiveEntry, transfer: TransferOptions): ByteRange {
-  return {
+  const range: ByteRange = {
     size: archive.size,
     givesAway: true,
     async *read(start, end) {
@@ -91,4 +92,5 @@ function storedRange(store: Store, archive: ArchiveEntry, transfer: TransferOpti
       }
     },
   };
+  return store.distant === true ? parallelRange(range, () => store.ranges) : range;
 }

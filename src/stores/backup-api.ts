@@ -84,6 +84,7 @@ export class BackupApiStore implements Store {
   readonly #retry: RetryPolicy;
   readonly #timeouts: Timeouts;
   readonly #scrub: Scrub;
+  readonly distant = true;
   #ranges = true;
 
   /** Throws `usage` for an access url that is none. */

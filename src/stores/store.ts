@@ -52,6 +52,8 @@ export interface Store {
   readonly spool?: string;
   /** Whether `get` honours `start` and `end`. */
   readonly ranges: boolean;
+  /** Whether several `get`s at once may be faster than one. */
+  readonly distant?: boolean;
   /**
    * Stores content under a new name, durably, or not at all. Resolves only when the store has
    * confirmed size and digest. A put whose answer was lost is resolved by comparing what is there:

@@ -18,8 +18,8 @@ export interface Cut {
 
 export interface CuttingProxy {
   readonly port: number;
-  /** Connections that were cut, and all that there were. */
-  readonly counts: { cut: number; connections: number };
+  /** Connections that were cut, and all that there were; bytes that came back to clients. */
+  readonly counts: { cut: number; connections: number; down: number };
   /** The same url, through this proxy. */
   through(url: string): string;
   close(): Promise<void>;
@@ -33,7 +33,7 @@ export async function startCuttingProxy(
   targetPort: number,
   plan: (connection: number) => Cut | undefined,
 ): Promise<CuttingProxy> {
-  const counts = { cut: 0, connections: 0 };
+  const counts = { cut: 0, connections: 0, down: 0 };
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const cut = plan(counts.connections) ?? {};
@@ -59,6 +59,9 @@ export async function startCuttingProxy(
     };
     const downLimit = cut.swallowAnswer === true ? 0 : cut.afterDown;
     void relay(client, upstream, cut.afterUp, cut.delay, end);
+    upstream.on("data", (piece: Buffer) => {
+      counts.down += piece.length;
+    });
     void relay(upstream, client, downLimit, cut.delay, end);
   });
   server.listen(0, "127.0.0.1");
