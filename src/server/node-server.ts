@@ -18,7 +18,7 @@ export function createNodeServer(scheme: "http" | "https", limits: Limits): Serv
     headersTimeout: limits.headersTimeout,
     connectionsCheckingInterval: limits.headersTimeout / 6,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
-    highWaterMark: 256 * 1024,
+    highWaterMark: 64 * 1024,
     noDelay: true,
     // Refused in words by the answering.
     requireHostHeader: false,

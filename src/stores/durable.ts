@@ -77,7 +77,7 @@ export async function writeDurably(path: string, content: string): Promise<void>
   await handle.sync();
 }
 
-const BATCH_BYTES = 256 * 1024;
+const BATCH_BYTES = 128 * 1024;
 /** After so many bytes the disk is made to begin, if wanted. */
 const EARLY_SYNC_BYTES = 8 * 1024 * 1024;
 
