@@ -92,5 +92,5 @@ function storedRange(store: Store, archive: ArchiveEntry, transfer: TransferOpti
       }
     },
   };
-  return store.distant === true ? parallelRange(range, () => store.ranges) : range;
+  return store.distant === true ? parallelRange(range, { possible: () => store.ranges }) : range;
 }
