@@ -95,12 +95,12 @@ export class Exchanges {
     const remoteAddress = clientAddress(req, this.#options.behindTlsProxy);
     res.setHeader("X-Request-Id", id);
     if (this.#stopping) res.setHeader("Connection", "close");
-    const over = whenOver(res, socket);
     const before = connection.last;
     this.#options.onBegin(method);
     connection.waiting += 1;
     const exchange = (async () => {
       if (connection.waiting > 1) await before;
+      const over = whenOver(res, socket);
       const username = connection.isOver ? undefined : await this.#guarded(answer, res);
       await over;
       if (!res.shouldKeepAlive || socket.destroyed) connection.isOver = true;
@@ -119,7 +119,7 @@ export class Exchanges {
         seconds: (performance.now() - begun) / 1000,
         bytesIn,
         bytesOut,
-        withCredentials: req.headers.authorization !== undefined,
+        withCredentials: (req.headers.authorization ?? "") !== "",
       });
     })().finally(() => {
       connection.waiting -= 1;

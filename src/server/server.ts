@@ -47,6 +47,8 @@ export interface BackupServerOptions {
   readonly onSweep?: (report: SweepReport) => void;
   /** When the first sweep comes, in milliseconds; by default after about a minute. */
   readonly firstSweepAfter?: number;
+  /** How often it is looked whether certificate files changed, in milliseconds. */
+  readonly lookForCertificateEvery?: number;
   /** What clients may cost, where it is not {@link DEFAULT_LIMITS}. */
   readonly limits?: Partial<Limits>;
 }
@@ -134,6 +136,9 @@ export function createBackupServer(options: BackupServerOptions): BackupServer {
           onRenewed: take,
           onProblem: (message) =>
             log({ level: "error", message: `the certificate stays the old one: ${message}` }),
+          ...(options.lookForCertificateEvery === undefined
+            ? {}
+            : { lookEvery: options.lookForCertificateEvery }),
         })
       : undefined;
   const given = tls !== undefined && "cert" in tls ? checkKeyPair(tls) : undefined;

@@ -27,18 +27,25 @@ const MOST_BYTES = 2 ** 20;
 
 /** Throws `usage` for what is no PEM, is cut short, or does not belong together. */
 export function checkKeyPair({ cert, key }: KeyPair): UsablePair {
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(cert);
-    // Reads the chain, which must be whole too.
-    createSecureContext({ cert, key });
-  } catch (cause) {
-    throw unusable("One of them is not whole, or not PEM without a passphrase.", cause);
-  }
-  if (!certificate.checkPrivateKey(createPrivateKey(key))) {
+  const certificate = read("The certificate is not whole, or not PEM.", () => {
+    return new X509Certificate(cert);
+  });
+  const privateKey = read("The key is not whole, not PEM, or behind a passphrase.", () => {
+    return createPrivateKey(key);
+  });
+  if (!certificate.checkPrivateKey(privateKey)) {
     throw unusable("The key is not the certificate's.");
   }
+  read("The certificate's chain is not whole.", () => createSecureContext({ cert, key }));
   return { cert, key, expires: Math.floor(certificate.validToDate.getTime() / 1000) };
+}
+
+function read<T>(fault: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw unusable(fault, cause);
+  }
 }
 
 function unusable(why: string, cause?: unknown): RestbackupError {
