@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { RestbackupError } from "../errors.ts";
 import { parseRepository, parseServerUrl } from "../snapshot/address.ts";
 import type { Environment } from "../snapshot/git-environment.ts";
+import { exportMetadata } from "../snapshot/github/export.ts";
 import { type Gathered, gatherRepository, type Incomplete } from "../snapshot/repository.ts";
 import { stoppable } from "./aborted.ts";
 import { type BackupOptions, type BackupResult, backup } from "./backup.ts";
+import { withConnections } from "./github-connections.ts";
 import { prepareTarget } from "./placing.ts";
 import { withScratchFolder } from "./scratch.ts";
 
@@ -116,11 +118,31 @@ async function gather(
     env: options.env,
     wiki: options.wiki,
     lfs: options.lfs,
+    exportMetadata: options.metadata ? (folder) => readMetadata(options, folder) : undefined,
     onStep: options.onStep,
     signal: options.signal,
   });
   if (options.strict) requireWhole(gathered.incomplete);
   return gathered;
+}
+
+async function readMetadata(
+  options: RepositoryOptions,
+  folder: string,
+): Promise<readonly Incomplete[]> {
+  const { token, apiUrl, graphqlUrl, maxWait, onStep, signal } = options;
+  if (token === undefined) {
+    return [{ part: "metadata", reason: "No token was given, and without one there is no API." }];
+  }
+  const { incomplete } = await withConnections(options.env, (dispatcherFor) =>
+    exportMetadata(folder, {
+      address: parseRepository(options.repository),
+      apiUrl: parseServerUrl(apiUrl, "API's url"),
+      graphqlUrl: parseServerUrl(graphqlUrl, "GraphQL API's url"),
+      ...{ token, maxWait, dispatcherFor, onStep, signal },
+    }),
+  );
+  return incomplete;
 }
 
 function requireWhole(incomplete: readonly Incomplete[]): void {

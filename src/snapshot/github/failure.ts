@@ -8,12 +8,7 @@ export class GithubFailure extends RestbackupError {
 
   constructor(status: number, words: string) {
     const said = printable(words.replaceAll(/\s+/g, " ").trim().replace(/\.$/, ""));
-    super(
-      codeOf(status),
-      status === 0
-        ? `GitHub could not be reached: ${said}.`
-        : `GitHub answered ${status}: ${said}.`,
-    );
+    super(codeOf(status), `${beginningOf(status)}: ${said}.`);
     this.status = status;
   }
 
@@ -21,6 +16,11 @@ export class GithubFailure extends RestbackupError {
   get isRefusal(): boolean {
     return [401, 403, 404, 410, 451].includes(this.status);
   }
+}
+
+function beginningOf(status: number): string {
+  if (status === 0) return "GitHub could not be reached";
+  return status < 400 ? "GitHub's answer cannot be used" : `GitHub answered ${status}`;
 }
 
 function codeOf(status: number): ErrorCode {

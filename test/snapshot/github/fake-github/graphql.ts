@@ -1,3 +1,4 @@
+import { connection } from "./connection.ts";
 import type { Any, FakeRepository } from "./repository.ts";
 
 interface Field {
@@ -43,20 +44,6 @@ function nodeOf(all: readonly FakeRepository[], id: string): Any {
     if (reactions.has(id)) return { id, reactions: connection(reactions.get(id)!) };
   }
   return null;
-}
-
-/** A list as GraphQL has them: at most 100 at once, the rest after a cursor. */
-function connection(list: readonly Any[]) {
-  return ({ first, after }: Any) => {
-    if (!(first >= 1 && first <= 100)) throw new Error("`first` must be from 1 to 100");
-    const start = after ? Number(after) : 0;
-    const end = start + first;
-    return {
-      totalCount: list.length,
-      nodes: list.slice(start, end),
-      pageInfo: { hasNextPage: end < list.length, endCursor: String(end) },
-    };
-  };
 }
 
 function project(value: Any, fields: readonly Field[]): Any {

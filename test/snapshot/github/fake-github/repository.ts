@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { connection } from "./connection.ts";
 import type { Description } from "./description.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: what GitHub answers has hundreds of shapes.
@@ -215,9 +216,12 @@ export class FakeRepository {
   }
 
   addProtectedBranch(name: string): void {
-    const branch = this.#make.example("short-branch-with-protection-items");
+    // The examples of protection lack what is required of it.
+    const { protection, ...branch } = this.#make.example("short-branch-with-protection-items");
     this.branches.push({ ...branch, name, protected: true });
-    this.protection.set(name, this.#make.example("branch-protection"));
+    const { required_status_checks, required_pull_request_reviews, restrictions, ...rules } =
+      this.#make.example("branch-protection");
+    this.protection.set(name, rules);
   }
 
   addRuleset(fields: Any): void {
@@ -238,8 +242,35 @@ export class FakeRepository {
     this.pages = this.#make.example("page");
   }
 
-  user(login: string): Any {
-    return this.#make.user(login);
+  /** In the shape of the GraphQL API, as all that belongs to it. */
+  addDiscussion(fields: Any, comments: readonly Any[]): void {
+    const number = this.issues.length + 1000 + this.discussions.length;
+    const said = (body: string) => ({
+      id: `DC_${this.#make.nextId()}`,
+      body,
+      url: `https://github.com/${this.name}/discussions/${number}`,
+      createdAt: TIME,
+      updatedAt: TIME,
+      author: { login: "grace" },
+    });
+    const all = comments.map(({ body, isAnswer = false, replies = [] }) => ({
+      ...said(body),
+      isAnswer,
+      replies: connection(replies.map(said)),
+    }));
+    this.settings.has_discussions = true;
+    this.discussions.push({
+      ...said(fields.body),
+      id: `D_${number}`,
+      number,
+      closed: false,
+      locked: false,
+      category: { name: "Q&A", isAnswerable: true },
+      answer: all.find(({ isAnswer }) => isAnswer) ?? null,
+      comments: connection(all),
+      all,
+      ...fields,
+    });
   }
 }
 
@@ -260,14 +291,18 @@ class Maker {
   }
 
   example(name: string): Any {
+    return structuredClone(this.#shared(name));
+  }
+
+  #shared(name: string): Any {
     if (!this.#examples.has(name)) this.#examples.set(name, this.#description.example(name));
-    return structuredClone(this.#examples.get(name));
+    return this.#examples.get(name);
   }
 
   of(kind: string, fields: Any): Any {
     const id = this.nextId();
     return JSON.parse(
-      JSON.stringify({ ...this.example(kind), id, node_id: `N_${kind}_${id}`, ...fields }),
+      JSON.stringify({ ...this.#shared(kind), id, node_id: `N_${kind}_${id}`, ...fields }),
     );
   }
 
@@ -281,7 +316,7 @@ class Maker {
 
   user(login: string): Any {
     const id = [...login].reduce((sum, one) => sum * 31 + one.charCodeAt(0), 7) % 1e6;
-    const { assignee } = this.example("issue");
+    const { assignee } = this.#shared("issue");
     return {
       ...assignee,
       login,
@@ -316,6 +351,8 @@ class Maker {
       name,
       full_name: this.#name,
       url: `${this.#base}/repos/${this.#name}`,
+      // The example lacks it, though it is required.
+      language: "HTML",
       topics: [],
       has_pages: false,
       has_discussions: false,
