@@ -8,7 +8,6 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
-  readFileSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -19,15 +18,21 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createAccount } from "../src/server/accounts.ts";
+import { makeEntries } from "../test/server/support/many-entries.ts";
+import { memoryOf } from "../test/server/support/process-figures.ts";
+import { type TimedListing, timedListing } from "../test/server/support/timed-listing.ts";
 import { runLoad } from "./load.ts";
 import { startNginx } from "./nginx.ts";
 
 /**
  * Throughput of the server beside nginx: uploads against WebDAV PUT, which syncs nothing, downloads
- * against static files by sendfile. One generator loads both, in turn, in one run, on one disk.
+ * against static files by sendfile. One generator loads both, in turn, in one run, on one disk. As
+ * uploads here are on the disk when they are answered, it is also said how fast nginx is when the
+ * time counts that a sync takes afterwards. Then the listing of a large account.
  *
  *     nice -n -20 npm run bench:server -- [--rounds 3] [--folder DIR] [--sizes 1,64] \
  *       [--clients 1,8,64] [--protocols http,https] [--directions upload,download] \
+ *       [--entries 100000] \
  *       [--cli dist/cli.js] [--output FILE]
  */
 const { values } = parseArgs({
@@ -38,6 +43,7 @@ const { values } = parseArgs({
     clients: { type: "string", default: "1,8,64" },
     protocols: { type: "string", default: "http,https" },
     directions: { type: "string", default: "upload,download" },
+    entries: { type: "string", default: "100000" },
     cli: { type: "string", default: fileURLToPath(new URL("../dist/cli.js", import.meta.url)) },
     output: { type: "string" },
   },
@@ -76,6 +82,7 @@ const theirs: Rival = {
 };
 
 const rows: string[] = [];
+let listing = "";
 try {
   for (const size of numbers(values.sizes)) {
     const file = makeFile(size * MIB);
@@ -95,6 +102,7 @@ try {
     rmSync(join(archives, "download"));
     rmSync(join(archives, ".restbackup", "meta", "download"));
   }
+  listing = await measureListing(Number(values.entries));
 } finally {
   const peaks = { http: servers.http.peakRss(), https: servers.https.peakRss() };
   for (const server of Object.values(servers)) await server.stop();
@@ -115,6 +123,7 @@ interface Case {
 async function compare(one: Case): Promise<void> {
   const { size, protocol, direction, clients } = one;
   const count = Math.max(clients, size === 1 ? 256 : 8);
+  const synced: number[] = [];
   const run = async (rival: Rival): Promise<number> => {
     // What the other one left to be written must not be waited for here.
     execFileSync("sync");
@@ -122,8 +131,14 @@ async function compare(one: Case): Promise<void> {
       direction === "upload" ? `/${PREFIX}${index}` : "/download",
     );
     const seconds = await load(rival, one, paths);
+    const rate = (time: number) => (count * size * MIB) / time / 1e6;
+    if (direction === "upload" && rival === theirs) {
+      const start = performance.now();
+      execFileSync("sync");
+      synced.push(rate(seconds + (performance.now() - start) / 1000));
+    }
     rival.clear();
-    return (count * size * MIB) / seconds / 1e6;
+    return rate(seconds);
   };
   const rates: { ours: number[]; nginx: number[] } = { ours: [], nginx: [] };
   for (let round = 0; round < Number(values.rounds); round += 1) {
@@ -134,7 +149,10 @@ async function compare(one: Case): Promise<void> {
   }
   const [a, b] = [median(rates.ours), median(rates.nginx)];
   const row = [direction, protocol.toUpperCase(), `${size} MiB`, clients, a.toFixed(0)];
-  rows.push(`| ${[...row, b.toFixed(0), (a / b).toFixed(2)].join(" | ")} |`);
+  row.push(b.toFixed(0), (a / b).toFixed(2));
+  const c = synced.length === 0 ? undefined : median(synced);
+  row.push(...(c === undefined ? ["", ""] : [c.toFixed(0), (a / c).toFixed(2)]));
+  rows.push(`| ${row.join(" | ")} |`);
   console.error(rows.at(-1));
 }
 
@@ -153,14 +171,32 @@ async function load(rival: Rival, one: Case, paths: readonly string[]): Promise<
 function report(peaks: Record<Protocol, number>): void {
   const text = `Machine: ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform}, Node ${process.versions.node}. ${values.rounds} rounds, medians, in MB (10^6) a second.
 
-| direction | protocol | size | clients | restbackup | nginx | ratio |
-| --- | --- | --- | --- | --- | --- | --- |
+| direction | protocol | size | clients | restbackup | nginx | ratio | nginx, then sync | ratio |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${rows.join("\n")}
 
 Peak RSS of restbackup: ${(peaks.http / MIB).toFixed(0)} MiB over HTTP, ${(peaks.https / MIB).toFixed(0)} MiB over HTTPS.
+
+${listing}
 `;
   console.log(`\n${text}`);
   if (values.output !== undefined) writeFileSync(values.output, text);
+}
+
+/** A listing of an account with so many entries, by a server that does nothing else. */
+async function measureListing(entries: number): Promise<string> {
+  makeEntries(join(dataDir, "archives", account.username), entries);
+  const server = await startOurs("http");
+  const before = server.peakRss();
+  const times: TimedListing[] = [];
+  for (let round = 0; round < Number(values.rounds); round += 1) {
+    times.push(await timedListing({ port: server.port, ...account }));
+  }
+  const peak = server.peakRss();
+  await server.stop();
+  const milliseconds = (key: "firstByte" | "whole") =>
+    median(times.map((time) => time[key])).toFixed(0);
+  return `Listing of ${times[0]!.entries} entries: first byte after ${milliseconds("firstByte")} ms, whole after ${milliseconds("whole")} ms; peak RSS ${(before / MIB).toFixed(0)} MiB before, ${(peak / MIB).toFixed(0)} MiB after ${times.length} listings.`;
 }
 
 /** The server as its operator starts it, without a line in the log for each request. */
@@ -178,10 +214,7 @@ async function startOurs(protocol: Protocol) {
   const { url } = JSON.parse(line as string) as { url: string };
   return {
     port: Number(new URL(url).port),
-    peakRss(): number {
-      const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
-      return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1]) * 1024;
-    },
+    peakRss: () => memoryOf(child.pid!, "peak"),
     async stop(): Promise<void> {
       child.kill("SIGTERM");
       await exited;
