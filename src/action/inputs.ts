@@ -7,8 +7,10 @@ import { printable } from "../naming.ts";
 import type { BackupOptions } from "../operations/backup.ts";
 import type { RehearseOptions } from "../operations/rehearse.ts";
 import type { RestoreOptions } from "../operations/restore.ts";
+import type { SnapshotOptions } from "../operations/snapshot.ts";
 import { parseDuration, parsePercent, parseSize, parseTime } from "../operations/units.ts";
-import { maskPingUrl, maskSecrets } from "./masks.ts";
+import { githubAddresses, parseRepository } from "../snapshot/address.ts";
+import { maskPingUrl, maskSecrets, maskToken } from "./masks.ts";
 
 /** What to do when there is nothing to work on. */
 export type WhenNothing = "error" | "warn" | "ignore";
@@ -17,6 +19,11 @@ export type WhenNothing = "error" | "warn" | "ignore";
 export interface BackupInputs extends Omit<BackupOptions, "store"> {
   readonly accessUrl: string;
   readonly ifNoFilesFound: WhenNothing;
+}
+
+/** What the snapshot step is to do. */
+export interface SnapshotInputs extends Omit<SnapshotOptions, "store" | "env"> {
+  readonly accessUrl: string;
 }
 
 /** What the restore step is to do. */
@@ -40,6 +47,41 @@ export interface VerifyInputs extends Omit<RehearseOptions, "store" | "to" | "co
  * name the input.
  */
 export async function backupInputs(): Promise<BackupInputs> {
+  const storing = await storingInputs();
+  return {
+    ...storing,
+    ifNoFilesFound: whenNothing("if-no-files-found"),
+    name: name(),
+    paths: required("path"),
+    patterns: true,
+    exclude: lines("exclude"),
+    cwd: workspace(),
+  };
+}
+
+/** The inputs of the snapshot step (snapshot/action.yml); otherwise as {@link backupInputs}. */
+export async function snapshotInputs(): Promise<SnapshotInputs> {
+  const token = core.getInput("token");
+  maskToken(token);
+  const storing = await storingInputs();
+  const repository = core.getInput("repository") || process.env.GITHUB_REPOSITORY || "";
+  const { repo } = inInput("repository", () => parseRepository(repository));
+  return {
+    ...storing,
+    ...githubAddresses(process.env),
+    repository,
+    name: core.getInput("name") || `${repo}-snapshot`,
+    token: optional(token, (text) => text),
+    wiki: boolean("wiki", true),
+    lfs: boolean("lfs", true),
+    metadata: boolean("metadata", true),
+    strict: boolean("strict"),
+    maxWait: inInput("max-wait", () => parseDuration(core.getInput("max-wait") || "30m")),
+  };
+}
+
+/** Where and how a step stores what it backs up; masks the secrets among that. */
+async function storingInputs() {
   const accessUrl = core.getInput("access-url");
   const key = core.getInput("key");
   const signingKey = core.getInput("signing-key");
@@ -58,12 +100,6 @@ export async function backupInputs(): Promise<BackupInputs> {
   const volumeSize = core.getInput("volume-size");
   return {
     accessUrl,
-    ifNoFilesFound: whenNothing("if-no-files-found"),
-    name: name(),
-    paths: required("path"),
-    patterns: true,
-    exclude: lines("exclude"),
-    cwd: workspace(),
     key: await optional(key, (text) => inInput("key", () => parseKey(text))),
     recipients: await inInput("recipients", () => parseRecipients(recipients)),
     signingKey: optional(signingKey, (text) => inInput("signing-key", () => parseSigningKey(text))),
@@ -193,11 +229,12 @@ function optional<T>(text: string, parse: (text: string) => T): T | undefined {
   return text === "" ? undefined : parse(text);
 }
 
-/** YAML 1.2 core schema booleans; empty means false. */
-function boolean(input: string): boolean {
+/** YAML 1.2 core schema booleans. */
+function boolean(input: string, whenEmpty = false): boolean {
   const value = core.getInput(input);
+  if (value === "") return whenEmpty;
   if (["true", "True", "TRUE"].includes(value)) return true;
-  if (["false", "False", "FALSE", ""].includes(value)) return false;
+  if (["false", "False", "FALSE"].includes(value)) return false;
   throw wrong(input, value, "Give true or false.");
 }
 

@@ -1,4 +1,5 @@
 import * as core from "@actions/core";
+import { TOKEN_USER } from "../snapshot/git-environment.ts";
 
 /**
  * Makes the runner replace every secret input by `***` in logs from here on. Called before anything
@@ -17,6 +18,13 @@ export function maskPingUrl(pingUrl: string): void {
     // Parts as short as "ping" are in every other line, and are no secret.
     if (secret.length >= 8) core.setSecret(secret);
   }
+}
+
+/** A token, and how git sends it: in base64, behind the user name that goes with it. */
+export function maskToken(token: string): void {
+  if (token === "") return;
+  const basic = Buffer.from(`${TOKEN_USER}:${token}`).toString("base64");
+  for (const secret of [...textSecrets(token), basic]) core.setSecret(secret);
 }
 
 /** An access url, and what of it may turn up alone: user, password, and both as HTTP sends them. */

@@ -2,6 +2,7 @@ import type { ContentsWarning } from "../archive/contents.ts";
 import type { BackupResult } from "../operations/backup.ts";
 import type { RehearseResult } from "../operations/rehearse.ts";
 import type { Authenticity, RestoreResult } from "../operations/restore.ts";
+import type { SnapshotResult } from "../operations/snapshot.ts";
 import {
   countInWords,
   durationInWords,
@@ -13,19 +14,44 @@ import {
 
 const SHOWN_WARNINGS = 50;
 
+interface StoredWhere {
+  readonly store: string;
+  readonly name: string;
+  readonly seconds: number;
+  /** The public half of the key that signed it, if one did. */
+  readonly signer?: string | undefined;
+}
+
 /** What a backup did, in Markdown for the step's summary. */
-export function backupSummary(
-  result: BackupResult,
-  where: {
-    readonly store: string;
-    readonly name: string;
-    readonly seconds: number;
-    /** The public half of the key that signed it, if one did. */
-    readonly signer?: string | undefined;
-  },
+export function backupSummary(result: BackupResult, where: StoredWhere): string {
+  return page(`Backup ${code(result.entry)}`, backupParts(result, where));
+}
+
+/** What a snapshot holds and what it lacks, in Markdown for the step's summary. */
+export function snapshotSummary(
+  result: SnapshotResult,
+  where: StoredWhere & { readonly repository: string },
 ): string {
+  const { refs, wiki, lfs, submodules, incomplete } = result.gathered;
+  const missing = incomplete.map(({ part, reason }) => `${code(part)}: ${escapeMarkdown(reason)}`);
+  return page(`Snapshot ${code(result.entry)}`, [
+    table([
+      ["Repository", code(where.repository)],
+      ["Default branch", refs.head === null ? "none" : code(refs.head)],
+      ["Commit", refs.commit === null ? "none: it is empty" : code(refs.commit)],
+      ["Refs", Object.keys(refs.refs).length.toLocaleString("en-US")],
+      ["Wiki", wiki === undefined ? "none" : countInWords(Object.keys(wiki.refs).length, "ref")],
+      ["Git LFS", `${countInWords(lfs.objects, "object")}, ${sizeInWords(lfs.bytes)}`],
+      ["Submodules", String(submodules.length)],
+    ]),
+    ...warningList("could not be read, and are missing", missing),
+    ...backupParts(result, where),
+  ]);
+}
+
+function backupParts(result: BackupResult, where: StoredWhere): string[] {
   const { totals, size, objects } = result;
-  return page(`Backup ${code(result.entry)}`, [
+  return [
     table([
       ["Kept at", code(where.store)],
       ["Taken in", timeInWords(result.createtime)],
@@ -42,7 +68,7 @@ export function backupSummary(
     ...contentsWarnings(result.warnings),
     "To bring it back, with `RESTBACKUP_ACCESS_URL` and `RESTBACKUP_KEY` set:",
     codeBlock(restoreCommand(result, where.name, where.signer)),
-  ]);
+  ];
 }
 
 /** What a restore did, in Markdown for the step's summary. */

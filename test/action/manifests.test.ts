@@ -7,22 +7,27 @@ import { faultsOfAction } from "./action-schema.ts";
 const root = new URL("../../", import.meta.url);
 const read = (path: string) => fs.readFileSync(new URL(path, root), "utf8");
 
-describe.each(["action.yml", "restore/action.yml", "verify/action.yml"])("%s", (name) => {
-  const content = read(name);
+describe.each(["action.yml", "restore/action.yml", "snapshot/action.yml", "verify/action.yml"])(
+  "%s",
+  (name) => {
+    const content = read(name);
 
-  it("is what GitHub's own parser takes for an action, and runs on Node 24", () => {
-    expect(faultsOfAction(name, content)).toEqual([]);
-    expect(faultsOfAction(name, content.replace("using:", "uses:"))).not.toEqual([]);
-    expect(parse(content).runs.using).toBe("node24");
-  });
+    it("is what GitHub's own parser takes for an action, and runs on Node 24", () => {
+      expect(faultsOfAction(name, content)).toEqual([]);
+      expect(faultsOfAction(name, content.replace("using:", "uses:"))).not.toEqual([]);
+      expect(parse(content).runs.using).toBe("node24");
+    });
 
-  it("describes every input and output in a sentence", () => {
-    const { inputs, outputs } = parse(content);
-    for (const part of [...Object.values<object>(inputs), ...Object.values<object>(outputs)]) {
-      expect(part).toMatchObject({ description: expect.stringMatching(/^[A-Z`][\s\S]{20,}[.]$/) });
-    }
-  });
-});
+    it("describes every input and output in a sentence", () => {
+      const { inputs, outputs } = parse(content);
+      for (const part of [...Object.values<object>(inputs), ...Object.values<object>(outputs)]) {
+        expect(part).toMatchObject({
+          description: expect.stringMatching(/^[A-Z`][\s\S]{20,}[.]$/),
+        });
+      }
+    });
+  },
+);
 
 describe("the workflows", async () => {
   const lint = await createLinter();

@@ -9,7 +9,7 @@ import { parse } from "yaml";
 export const ours = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The Actions of this repository by the folder of their action.yml. */
-export type ActionFolder = "." | "restore" | "verify";
+export type ActionFolder = "." | "restore" | "snapshot" | "verify";
 
 interface Manifest {
   readonly inputs: Record<string, { readonly default?: string; readonly required?: boolean }>;
