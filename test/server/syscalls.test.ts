@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { requireProgram } from "../support/programs.ts";
 import { startServerProcess, temporaryFolder } from "../support/server.ts";
 import { send } from "./support/client.ts";
+import { litterIn } from "./support/litter.ts";
 import { seededBytes } from "./support/seeded.ts";
 import {
   callsLike,
@@ -110,7 +111,31 @@ test.skipIf(!hasStrace)("the order holds for each of many uploads at once", asyn
     );
   });
   for (const name of names) checkOrder(calls, name, answerTo(calls, name, false));
+  // Uploads that wait for the same folder share its syncs.
+  const syncsOfRoot = callsLike(calls, /^fsync\(\d+<ROOT>/);
+  expect(syncsOfRoot.length).toBeLessThan(names.length);
 });
+
+test.skipIf(!hasStrace)(
+  "a disk that fails to take what it was given early is not believed when a later sync succeeds",
+  async () => {
+    const dataDir = temporaryFolder("failing");
+    const server = await startServerProcess({ dataDir });
+    await send(server, "GET", "/");
+    const body = seededBytes("failing", 30_000_000);
+    const strace = await straceProcess(server.pid, [
+      ...["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO"],
+    ]);
+    const failed = await send(server, "PUT", "/failing", { body });
+    await strace.stop();
+    expect(failed.status).toBe(500);
+    expect(litterIn(dataDir)).toEqual([]);
+    expect((await send(server, "HEAD", "/failing")).status).toBe(404);
+    expect((await send(server, "PUT", "/failing", { body })).status).toBe(201);
+    await server.close();
+    await rm(dataDir, { recursive: true });
+  },
+);
 
 test("calls of several threads are put in order by when they began and ended", () => {
   const calls = parseStrace(
