@@ -23,8 +23,7 @@ const limits: Record<string, number> = {
   "backup.js": 1_000_000,
   "restore.js": 1_000_000,
   "verify.js": 1_000_000,
-  // With the client for GitHub's API.
-  "snapshot.js": 1_200_000,
+  "snapshot.js": 1_000_000,
 };
 
 /** Bundled CommonJS packages call `require` for Node's own modules; ES modules have none. */
