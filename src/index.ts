@@ -10,6 +10,16 @@ export type {
   ContentsTotals,
   ContentsWarning,
 } from "./archive/contents.ts";
+export { decryptAge, encryptAge, verifyAge } from "./encryption/age-stream.ts";
+export type { ByteSource } from "./encryption/byte-source.ts";
+export {
+  ChlorocryptError,
+  type ChlorocryptFault,
+  chlorocryptSize,
+  decryptChlorocrypt,
+  encryptChlorocrypt,
+  verifyChlorocrypt,
+} from "./encryption/chlorocrypt.ts";
 export {
   generateIdentity,
   parseKey,
@@ -17,6 +27,7 @@ export {
   type Recipient,
   type SecretKey,
 } from "./encryption/keys.ts";
+export { generatePassphrase } from "./encryption/passphrase.ts";
 export {
   generateSigningKey,
   parseSigningKey,
@@ -24,6 +35,7 @@ export {
   type SigningKey,
   type TrustedSigner,
 } from "./encryption/signing.ts";
+export { nodeTransform, type StreamStep, webTransform } from "./encryption/streams.ts";
 export { type ErrorCode, RestbackupError } from "./errors.ts";
 export {
   type BackupOptions,
@@ -31,7 +43,22 @@ export {
   backup,
   DEFAULT_VOLUME_SIZE,
 } from "./operations/backup.ts";
+export {
+  BackupApiClient,
+  type BackupApiClientOptions,
+  type GetOptions,
+} from "./operations/backup-api-client.ts";
+export { type CatOptions, type CatResult, cat } from "./operations/cat.ts";
 export type { ShellCommand } from "./operations/command.ts";
+export type { Content } from "./operations/content.ts";
+export {
+  type Aspect,
+  type Difference,
+  type DiffFolderOptions,
+  type DiffResult,
+  diffEntries,
+  diffFolder,
+} from "./operations/diff.ts";
 export {
   type ArchiveEntry,
   type EntrySelector,
@@ -53,6 +80,7 @@ export {
   type VerifyResult,
   verify,
 } from "./operations/restore.ts";
+export type { FetchedFile, GetFileSettings, TransferSettings } from "./operations/transfer.ts";
 export { type OpenStoreOptions, openStore } from "./stores/open.ts";
 export type {
   PutSource,

@@ -7,8 +7,13 @@ import { addCheck } from "./commands/check.ts";
 import { addClock } from "./commands/clock.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addDiff } from "./commands/diff.ts";
+import { addEncryptAndPut } from "./commands/encrypt-and-put.ts";
+import { addGet } from "./commands/get.ts";
+import { addGetAndDecrypt } from "./commands/get-and-decrypt.ts";
 import { addKeygen } from "./commands/keygen.ts";
 import { addList } from "./commands/list.ts";
+import { addPassphrase } from "./commands/passphrase.ts";
+import { addPut } from "./commands/put.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
 import { addShow } from "./commands/show.ts";
@@ -22,6 +27,7 @@ const ENVIRONMENT = `Environment:
   RESTBACKUP_KEY              an identity (AGE-SECRET-KEY-1…) or a passphrase, where --key-file is not given
   RESTBACKUP_SIGNING_KEY      for backup, where --signing-key-file is not given
   RESTBACKUP_TRUSTED_SIGNERS  for restore, show and verify, where no signer is named by an option
+  RESTBACKUP_PASSPHRASE       of archives that older tools encrypted, where --passphrase-file is not given
   RESTBACKUP_PING_URL         for verify, a health check to tell, where --ping-url-file is not given
   RESTBACKUP_DEBUG=1          adds a stack trace to errors
   HTTPS_PROXY, NO_PROXY, NODE_EXTRA_CA_CERTS, XDG_CONFIG_HOME, XDG_DATA_HOME as elsewhere
@@ -75,7 +81,12 @@ export function buildProgram(
   addDiff(program, start);
   addRestore(program, start);
   addVerify(program, start);
+  addPut(program, start);
+  addGet(program, start);
+  addEncryptAndPut(program, start);
+  addGetAndDecrypt(program, start);
   addKeygen(program, start);
+  addPassphrase(program, start);
   addServe(program, start);
   addAccount(program, start);
   addCheck(program, start);

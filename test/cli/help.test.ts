@@ -56,8 +56,10 @@ describe.concurrent("before any work", () => {
     ];
     expect(commands.map((one) => one.name())).toEqual([
       ...["restbackup", "backup", "snapshot", "list", "show", "cat", "diff", "restore", "verify"],
+      ...["put", "get", "encrypt-and-put", "get-and-decrypt"],
       ...[
         "keygen",
+        "passphrase",
         "serve",
         "create",
         "list",
