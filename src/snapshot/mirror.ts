@@ -29,11 +29,16 @@ export async function mirror(
       const why = reasonOf(error.stderr);
       if (why !== undefined) return why;
       const wait = WAITS[attempt];
-      if (wait === undefined) throw error;
+      if (wait === undefined || isFinal(error.stderr)) throw error;
       await rm(folder, { recursive: true, force: true });
       await delay(wait, undefined, signal === undefined ? {} : { signal });
     }
   }
+}
+
+/** Whether asking again would be answered the same: an HTTP status 4xx but for "too soon". */
+function isFinal(stderr: string): boolean {
+  return /returned error: 4(?!08|29)\d\d/.test(stderr);
 }
 
 /** Reads what git says, in the C locale, about an HTTP status; undefined for other failures. */

@@ -27,6 +27,10 @@ export interface GitServer {
   readonly forbidden: Set<string>;
   /** The next so many requests are answered 503. */
   failNext(count: number): void;
+  /** Answers requests for a repository with 400 and what the request said of itself. */
+  echo(name: string): void;
+  /** Sends requests for a repository on to another address, at once or only who has the token. */
+  redirect(name: string, to: string, known?: boolean): void;
   /** Where the content of an LFS object lies. */
   lfsFile(oid: string): string;
   close(): Promise<void>;
@@ -35,6 +39,8 @@ export interface GitServer {
 export async function startGitServer(root: string, token: string): Promise<GitServer> {
   const requests: Seen[] = [];
   const forbidden = new Set<string>();
+  const echoed = new Set<string>();
+  const moved = new Map<string, { to: string; known: boolean }>();
   const storage = path.join(root, "lfs-storage");
   fs.mkdirSync(storage, { recursive: true });
   const lfsFile = (oid: string) => path.join(storage, oid);
@@ -51,11 +57,21 @@ export async function startGitServer(root: string, token: string): Promise<GitSe
     }
     const stored = /^\/lfs-storage\/([0-9a-f]{64})$/.exec(url.pathname);
     if (stored !== null) return await storedObject(request, response, stored[1]!);
+    const [, name, rest] = /^\/([^/]+\/[^/]+?)\.git(\/.*)$/.exec(url.pathname) ?? [];
+    const move = moved.get(name ?? "");
+    if (move !== undefined && (!move.known || authorization === basic(token))) {
+      response.writeHead(301, { Location: `${move.to}.git${rest}${url.search}` }).end();
+      return;
+    }
     if (authorization !== basic(token)) {
       response.setHeader("WWW-Authenticate", 'Basic realm="GitHub"');
       return refuse(response, 401, "who are you?");
     }
-    const [, name, rest] = /^\/([^/]+\/[^/]+?)\.git(\/.*)$/.exec(url.pathname) ?? [];
+    if (name !== undefined && echoed.has(name)) {
+      // git shows what is plain text, behind "remote:".
+      const sent = Buffer.from(authorization!.slice(6), "base64").toString();
+      return refuse(response, 400, `${authorization} is ${sent}`);
+    }
     if (name !== undefined && forbidden.has(name)) return refuse(response, 403, "not for you");
     if (name === undefined || !fs.existsSync(path.join(root, `${name}.git`))) {
       return refuse(response, 404, "Repository not found.");
@@ -119,6 +135,8 @@ export async function startGitServer(root: string, token: string): Promise<GitSe
     failNext: (count) => {
       failing = count;
     },
+    echo: (name) => void echoed.add(name),
+    redirect: (name, to, known = false) => void moved.set(name, { to, known }),
     lfsFile,
     close: () =>
       new Promise<void>((resolve) => {

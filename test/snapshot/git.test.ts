@@ -141,6 +141,12 @@ describe("the way to the server", () => {
     await world.gather("octo/way", { wiki: false });
   });
 
+  test("a repository that has another name by now is found by its old one", async () => {
+    world.server.redirect("octo/was", `${world.server.url}/octo/way`);
+    const { refs } = await world.gather("octo/was");
+    expect(refs).toEqual((await world.gather("octo/way")).refs);
+  });
+
   test("a wrong token, none, and one that may not read are refused in words", async () => {
     await expect(world.gather("octo/way", { token: "ghs_wrong" })).rejects.toMatchObject({
       code: "not-found",
