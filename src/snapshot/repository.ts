@@ -20,7 +20,7 @@ export interface Incomplete {
 }
 
 /** Writes what git does not hold into `folder`, and tells what of it could not be read. */
-export type ExportMetadata = (folder: string) => Promise<readonly Incomplete[]>;
+type ExportMetadata = (folder: string) => Promise<readonly Incomplete[]>;
 
 export interface GatherOptions {
   readonly address: RepositoryAddress;
