@@ -14,7 +14,7 @@ export interface Volume {
   readonly sha256: string;
 }
 
-export interface VolumeSet<T> {
+interface VolumeSet<T> {
   /** Bytes of the whole archive. */
   readonly size: number;
   /** SHA-256 of the whole archive, hex. */

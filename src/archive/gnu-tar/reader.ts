@@ -35,7 +35,7 @@ export interface TarMember {
   content(): AsyncGenerator<Piece>;
 }
 
-export interface Piece {
+interface Piece {
   readonly at: number;
   readonly bytes: Buffer;
 }

@@ -8,7 +8,7 @@ import { BLOCK, type Header, parseSize } from "./header.ts";
  */
 
 /** A piece of a file that is stored; between pieces are holes. */
-export interface Extent {
+interface Extent {
   readonly at: number;
   readonly length: number;
 }
