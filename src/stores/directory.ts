@@ -306,7 +306,7 @@ export class DirectoryStore implements Store {
 
   /**
    * As {@link get}, for passing on: pieces share memory. One is the caller's until it asks for the
-   * next, which is read meanwhile.
+   * next, which is read meanwhile, or leaves.
    */
   async *getShared(
     name: string,
@@ -314,13 +314,15 @@ export class DirectoryStore implements Store {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const [one, other] = [takeBuffer(), takeBuffer()];
     let turn = one;
-    yield* this.#read(name, options, () => {
-      turn = turn === one ? other : one;
-      return turn;
-    });
-    // Only after the last piece is done with: what was left in the middle may still be on its way.
-    giveBuffer(one);
-    giveBuffer(other);
+    try {
+      yield* this.#read(name, options, () => {
+        turn = turn === one ? other : one;
+        return turn;
+      });
+    } finally {
+      giveBuffer(one);
+      giveBuffer(other);
+    }
   }
 
   /** Reads one piece ahead, into the buffers given. */

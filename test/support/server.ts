@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { collectOften } from "../../src/memory.ts";
 import { type Credentials, createAccount } from "../../src/server/accounts.ts";
 import type { Limits } from "../../src/server/limits.ts";
 import { createBackupServer } from "../../src/server/server.ts";
@@ -155,6 +156,7 @@ function makeCertificate(dataDir: string): Certificate {
 
 /** The process that {@link startServerProcess} starts: DATA PORT [CERT KEY]. */
 async function main([dataDir, port, cert, key]: string[]): Promise<void> {
+  collectOften();
   const server = createBackupServer({
     dataDir: dataDir!,
     listen: `127.0.0.1:${port}`,

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type Command, Option } from "commander";
 import { RestbackupError } from "../../errors.ts";
+import { collectOften } from "../../memory.ts";
 import type { LogFormat } from "../../server/logging.ts";
 import type { ServerEvent } from "../../server/server-event.ts";
 import type { Context, Start } from "../context.ts";
@@ -63,6 +64,7 @@ async function run({ output, signal, onHangup }: Context, flags: Flags): Promise
     shutdownGrace: 1000 * wholeNumber(flags.shutdownGrace, "--shutdown-grace", 0, 86_400),
     connections: wholeNumber(flags.maxConnections, "--max-connections", 1, 1_000_000),
   };
+  collectOften();
   const { createBackupServer } = await import("../../server/server.ts");
   const server = createBackupServer({
     dataDir: data,
