@@ -36,9 +36,9 @@ export async function mirror(
   }
 }
 
-/** Whether asking again would be answered the same: an HTTP status 4xx but for "too soon". */
+/** Whether asking again would end the same: HTTP's 4xx but for "too soon", a certificate, a full disk. */
 function isFinal(stderr: string): boolean {
-  return /returned error: 4(?!08|29)\d\d/.test(stderr);
+  return /returned error: 4(?!08|29)\d\d|certificate|No space left/.test(stderr);
 }
 
 /** Reads what git says, in the C locale, about an HTTP status; undefined for other failures. */

@@ -1,8 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { SnapshotWorld } from "../snapshot/world.ts";
+import { SnapshotWorld, write } from "../snapshot/world.ts";
+import { requireProgram } from "../support/programs.ts";
 import { World } from "./world.ts";
+
+const lfs = requireProgram("git-lfs", "git-lfs trusts the certificates that Node was told to");
 
 describe.concurrent("with a repository on a server", () => {
   const world = new World();
@@ -77,6 +80,28 @@ describe.concurrent("with a repository on a server", () => {
     expect(strict.code).toBe(9);
     expect(strict.stderr).toContain("The snapshot would not be whole. wiki: ");
     expect(existsSync(join(world.work, "strict"))).toBe(false);
+  });
+
+  test("a server with a certificate of its own is trusted as Node is told to, by git-lfs too", async () => {
+    const enterprise = new SnapshotWorld();
+    const { caFile } = await enterprise.startTls();
+    try {
+      world.hide(enterprise.token);
+      const work = enterprise.createRepository("octo/inside");
+      write(work, "big.bin", enterprise.lfsObject(Buffer.alloc(1000, "x")).pointer);
+      enterprise.git(work, "add", "-A");
+      enterprise.git(work, "commit", "-q", "-m", "Add media");
+      enterprise.git(work, "push", "-q", enterprise.bare("octo/inside"), "trunk");
+      const options = ["--no-metadata", ...(lfs ? ["--strict"] : ["--no-lfs"])];
+      const args = ["snapshot", "octo/inside", ...options, "--to"];
+      const env = { GITHUB_SERVER_URL: enterprise.server.url, GITHUB_TOKEN: enterprise.token };
+      const trusting = { ...env, NODE_EXTRA_CA_CERTS: caFile };
+      expect((await world.run([...args, "trusted"], { env: trusting })).code).toBe(0);
+      const { code, stderr } = await world.run([...args, "strange"], { env });
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/certificate/)]);
+    } finally {
+      await enterprise.close();
+    }
   });
 
   test("a repository that is not there: 3, with what the token needs", async () => {

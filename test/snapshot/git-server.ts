@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -36,7 +37,11 @@ export interface GitServer {
   close(): Promise<void>;
 }
 
-export async function startGitServer(root: string, token: string): Promise<GitServer> {
+export async function startGitServer(
+  root: string,
+  token: string,
+  tls?: { readonly cert: Buffer; readonly key: Buffer },
+): Promise<GitServer> {
   const requests: Seen[] = [];
   const forbidden = new Set<string>();
   const echoed = new Set<string>();
@@ -119,14 +124,15 @@ export async function startGitServer(root: string, token: string): Promise<GitSe
     await pipeline(fs.createReadStream(lfsFile(oid)), response);
   }
 
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
     answer(request, response).catch((error: unknown) => {
       if (!response.headersSent) refuse(response, 500, String(error));
       else response.destroy();
     });
-  });
+  };
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  base = `${tls === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url: base,
     root,

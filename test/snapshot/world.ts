@@ -33,6 +33,25 @@ export class SnapshotWorld {
     return this;
   }
 
+  /** The same over HTTPS, with a certificate that nobody knows but its file. */
+  async startTls(): Promise<{ readonly caFile: string }> {
+    const caFile = path.join(this.root, "cert.pem");
+    const keyFile = path.join(this.root, "key.pem");
+    execFileSync(
+      "openssl",
+      [
+        ...["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"],
+        ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+        ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        ...["-keyout", keyFile, "-out", caFile],
+      ],
+      { stdio: "pipe" },
+    );
+    const tls = { cert: fs.readFileSync(caFile), key: fs.readFileSync(keyFile) };
+    this.server = await startGitServer(this.folder("srv"), this.token, tls);
+    return { caFile };
+  }
+
   async close(): Promise<void> {
     await this.server?.close();
     fs.rmSync(this.root, { recursive: true, force: true });
