@@ -14,6 +14,7 @@ import { addKeygen } from "./commands/keygen.ts";
 import { addList } from "./commands/list.ts";
 import { addPassphrase } from "./commands/passphrase.ts";
 import { addPut } from "./commands/put.ts";
+import { addRebuild } from "./commands/rebuild.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
 import { addShow } from "./commands/show.ts";
@@ -75,6 +76,7 @@ export function buildProgram(
   const start = (ifStopped?: string) => begin(program.opts<GlobalOptions>(), ifStopped);
   addBackup(program, start);
   addSnapshot(program, start);
+  addRebuild(program, start);
   addList(program, start);
   addShow(program, start);
   addCat(program, start);

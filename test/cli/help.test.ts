@@ -55,7 +55,18 @@ describe.concurrent("before any work", () => {
       ...program.commands.flatMap((one) => (one.commands.length > 0 ? one.commands : [one])),
     ];
     expect(commands.map((one) => one.name())).toEqual([
-      ...["restbackup", "backup", "snapshot", "list", "show", "cat", "diff", "restore", "verify"],
+      ...[
+        "restbackup",
+        "backup",
+        "snapshot",
+        "rebuild",
+        "list",
+        "show",
+        "cat",
+        "diff",
+        "restore",
+        "verify",
+      ],
       ...["put", "get", "encrypt-and-put", "get-and-decrypt"],
       ...[
         "keygen",
@@ -103,7 +114,7 @@ describe.concurrent("before any work", () => {
       return text.split("\n").filter((line) => line !== "");
     };
     expect(complete("")).toEqual(expect.arrayContaining(["backup", "restore", "account", "help"]));
-    expect(complete("re")).toEqual(["restore"]);
+    expect(complete("re")).toEqual(["rebuild", "restore"]);
     expect(complete("restore", "--over")).toEqual(["--overwrite"]);
     expect(complete("restore", "--trusted-signer")).toEqual([
       "--trusted-signer",

@@ -49,7 +49,7 @@ export class FakeRepository {
   }
 
   addMilestone(fields: Any): Any {
-    const number = this.milestones.length + 1;
+    const number = 1 + Math.max(0, ...this.milestones.map((one) => one.number));
     const milestone = this.#make.of("milestone", {
       number,
       state: "open",
@@ -182,6 +182,7 @@ export class FakeRepository {
 
   addRelease(fields: Any): Any {
     const release = this.#make.of("release", {
+      name: null,
       body: null,
       author: this.#make.user("ada"),
       assets: [],

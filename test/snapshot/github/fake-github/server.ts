@@ -29,9 +29,12 @@ export class FakeGithub {
   limit = { remaining: 1000, reset: 0 };
   /** Requests to the storage of assets that came with credentials. */
   leaks = 0;
+  /** Called when something was changed, before that is answered. */
+  onChange: (() => void) | undefined;
   url = "";
   readonly #description: Description;
   readonly #troubles: Trouble[] = [];
+  #losing: { readonly path: RegExp; times: number } | undefined;
   readonly #server: Server;
   readonly #storage: Server;
 
@@ -73,6 +76,11 @@ export class FakeGithub {
   /** Answers requests whose `METHOD /path` matches with an error, so many times. */
   refuse(path: RegExp, status: number, more: Partial<Trouble> = {}): void {
     this.#troubles.push({ path, status, times: Number.POSITIVE_INFINITY, ...more });
+  }
+
+  /** Does what requests ask, but answers every other one of the first so many with an error. */
+  loseAnswers(path: RegExp, times: number): void {
+    this.#losing = { path, times };
   }
 
   /** Takes all errors back. */
@@ -117,7 +125,12 @@ export class FakeGithub {
       repository === undefined
         ? { status: 404, body: { message: "Not Found" } }
         : handler(repository, { ...match, query: url.searchParams, body, bytes });
-    this.#send(response, ...this.#page(match, url, reply));
+    const answer = this.#page(match, url, reply);
+    if (request.method !== "GET") this.onChange?.();
+    if (this.#losing?.path.test(name) && this.#losing.times > 0 && this.#losing.times-- % 2 === 0) {
+      return this.#send(response, { status: 502, body: { message: "Bad Gateway" } });
+    }
+    this.#send(response, ...answer);
   }
 
   #query({ query, variables }: Any): Reply {
