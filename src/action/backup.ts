@@ -44,7 +44,14 @@ await runStep("Backup failed", async (signal) => {
       result.warnings.map(({ path, problem }) => `${visible(path)}: ${problem}`),
     );
     const { description } = store;
-    await writeSummary(backupSummary(result, { store: description, name: what.name, seconds }));
+    await writeSummary(
+      backupSummary(result, {
+        store: description,
+        name: what.name,
+        seconds,
+        signer: what.signingKey?.signer,
+      }),
+    );
   } finally {
     await store.close();
   }

@@ -138,7 +138,7 @@ describe("an account, while the real server runs", () => {
     serving.kill("SIGTERM");
     const { code, stderr } = await ended;
     expect(code).toBe(0);
-    expect(stderr).toMatch(/ 401$/m);
+    expect(stderr).toMatch(/"status":401,/);
     expect(stderr).not.toContain(new URL(accessUrl).password);
   });
 });
