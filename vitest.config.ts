@@ -6,6 +6,8 @@ export default defineConfig({
     exclude: ["test/**/*.long.test.ts", "**/node_modules/**"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // A busy machine takes longer than a second for what is waited for.
+    expect: { poll: { timeout: 15_000 } },
     pool: "forks",
     maxWorkers: 2,
   },

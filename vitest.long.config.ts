@@ -6,6 +6,8 @@ export default defineConfig({
     include: ["test/**/*.long.test.ts"],
     testTimeout: 20 * 60_000,
     hookTimeout: 10 * 60_000,
+    // A busy machine takes longer than a second for what is waited for.
+    expect: { poll: { timeout: 15_000 } },
     pool: "forks",
     maxWorkers: 1,
   },
