@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { RestbackupError } from "../../errors.ts";
 import { parseName } from "../../naming.ts";
 import type { Difference, DiffResult } from "../../operations/diff.ts";
+import type { ArchiveEntry } from "../../operations/entries.ts";
 import { countInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
 import { archiveJson } from "../present.ts";
@@ -89,10 +90,13 @@ async function entryBefore({ store, entry, signal }: Reading): Promise<string> {
   const { listEntries } = await import("../../operations/entries.ts");
   const name = parseName(entry!)!.name;
   const all = (await listEntries(store, { name, signal })).filter(({ complete }) => complete);
+  // Taken in within one second, they are told apart by their names, which go by the second too.
+  const order = (one: ArchiveEntry, other: ArchiveEntry): number =>
+    other.createtime - one.createtime || (one.entry < other.entry ? 1 : -1);
   const given = all.find((one) => one.entry === entry);
   const earlier = all
-    .filter(({ createtime }) => given !== undefined && createtime < given.createtime)
-    .sort((a, b) => b.createtime - a.createtime);
+    .filter((one) => given !== undefined && one !== given && order(given, one) < 0)
+    .sort(order);
   if (earlier[0] !== undefined) return earlier[0].entry;
   throw new RestbackupError(
     "not-found",
