@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-var o=class extends Error{name="RestbackupError";code;hint;constructor(e,r,t={}){super(r,t.cause===void 0?void 0:{cause:t.cause}),this.code=e,this.hint=t.hint}};function s(n){if(!(n instanceof Error))return;let e=n.code;return typeof e=="string"?e:void 0}function d(n,e,r){if(e instanceof o)return e;let t=e instanceof Error?e.message:String(e);return new o("io",`${n}: ${t}`,{cause:e,...r===void 0?{}:{hint:r}})}export{o as a,s as b,d as c};

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a,b}from"./chunk-MYQBNTZD.js";import"./chunk-SS7PCUHJ.js";import"./chunk-XCSBXZFE.js";import"./chunk-D6V6PBKY.js";import"./chunk-PJ77BUJC.js";import"./chunk-KDMDRRTX.js";import"./chunk-CMCPXEKT.js";import"./chunk-GUE5WOVK.js";import"./chunk-2WTF3ENM.js";import"./chunk-2JHWW6GC.js";import"./chunk-REI6SKCZ.js";import"./chunk-RVGHVEYW.js";import"./chunk-74D535FL.js";import"./chunk-DL65OX5T.js";export{a as DEFAULT_VOLUME_SIZE,b as backup};

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a}from"./chunk-6762P3DO.js";import"./chunk-BV6YQ5HX.js";import"./chunk-ILONVSZK.js";import"./chunk-U3P4CG5M.js";import"./chunk-XQX6EJKR.js";import"./chunk-KDMDRRTX.js";import"./chunk-CMCPXEKT.js";import"./chunk-RVGHVEYW.js";import"./chunk-74D535FL.js";import"./chunk-DL65OX5T.js";export{a as openStore};
