@@ -23,7 +23,7 @@ export function readBody(exchange: Exchange, pace: Pace): AsyncIterable<Buffer> 
  * bytes come in a window than `pace` asks for. Only the time counts in which the server waits for
  * the client: how long the disk takes, or another request, is not the client's doing.
  */
-export async function* atPace<Piece>(
+async function* atPace<Piece>(
   pieces: AsyncIterable<Piece>,
   exchange: Exchange,
   pace: Pace,

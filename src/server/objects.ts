@@ -15,7 +15,7 @@ import type { Usage } from "./usage.ts";
 const MAX_OBJECT_BYTES = 5_368_709_120;
 
 /** What there is room for in an account. */
-export interface Room {
+interface Room {
   readonly usage: Usage;
   readonly quotaBytes: number | undefined;
 }
