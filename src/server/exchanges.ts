@@ -100,6 +100,7 @@ export class Exchanges {
     connection.waiting += 1;
     const exchange = (async () => {
       if (connection.waiting > 1) await before;
+      if (socket.destroyed) connection.isOver = true;
       const over = whenOver(res, socket);
       const username = connection.isOver ? undefined : await this.#guarded(answer, res);
       await over;

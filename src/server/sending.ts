@@ -10,16 +10,20 @@ export async function sendPieces(
 ): Promise<void> {
   const gone = new AbortController();
   const onClose = () => gone.abort();
+  // An answer that waits its turn on a connection has no socket yet, and hears of no close.
+  const { socket } = res.req;
   res.once("close", onClose);
+  socket.once("close", onClose);
   try {
     for await (const piece of pieces) {
-      if (res.destroyed) gone.abort();
+      if (res.destroyed || socket.destroyed) gone.abort();
       gone.signal.throwIfAborted();
       await written(res, piece, gone.signal);
     }
     res.end();
   } finally {
     res.off("close", onClose);
+    socket.off("close", onClose);
   }
 }
 
