@@ -104,7 +104,7 @@ export class Exchanges {
       const over = whenOver(res, socket);
       const username = connection.isOver ? undefined : await this.#guarded(answer, res);
       await over;
-      if (!res.shouldKeepAlive || socket.destroyed) connection.isOver = true;
+      if (isLast(res) || socket.destroyed) connection.isOver = true;
       const { bytesRead, bytesWritten } = socket;
       const bytesIn = bytesRead - connection.in;
       const bytesOut = bytesWritten - connection.out;
@@ -189,6 +189,11 @@ export class Exchanges {
 /** Refusals that go past the answer, to a client too slow or unreadable, set its status all the same. */
 function statusOf({ headersSent, statusCode }: ServerResponse): number | undefined {
   return headersSent || statusCode !== 200 ? statusCode : undefined;
+}
+
+/** Whether an answer ends its connection. */
+function isLast(res: ServerResponse): boolean {
+  return !res.shouldKeepAlive || res.getHeader("Connection") === "close";
 }
 
 /** When an answer is with the system, or the connection is gone. */
