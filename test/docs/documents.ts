@@ -85,9 +85,10 @@ export function commandLines(text: string): Shown[] {
   });
 }
 
-/** Scripts of package.json that a document says to run. */
+/** Scripts of package.json that a document says to run; workflows are for projects of others. */
 export function npmScripts(text: string): string[] {
-  return [...text.matchAll(/\bnpm (?:run ([\w:]+)|(test|start)\b)/g)].map(
+  const here = text.replaceAll(/^```yaml\n[\s\S]*?^```$/gm, "");
+  return [...here.matchAll(/\bnpm (?:run ([\w:]+)|(test|start)\b)/g)].map(
     ([, run, own]) => (run ?? own)!,
   );
 }

