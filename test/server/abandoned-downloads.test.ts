@@ -63,6 +63,24 @@ test("clients that leave in the middle of pipelined downloads leave no archive o
   await expect.poll(openArchives).toBe(0);
 });
 
+test("a download between a refusal that ends the connection and a tunnel is not begun, nor left open", async () => {
+  const field = authorization(server);
+  const put = `PUT /big HTTP/1.1\r\nHost: x\r\n${field}Content-Length: 5\r\n\r\n`;
+  const get = `GET /big HTTP/1.1\r\nHost: x\r\n${field}\r\n`;
+  for (let round = 0; round < 20; round += 1) {
+    const socket = await openConnection(server.port);
+    socket.write(put);
+    const reply = readToEnd(socket);
+    // By then it is refused, without its content.
+    await once(socket, "data");
+    socket.write(`hello${get}CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n`);
+    expect(parseAnswers(await reply)).toMatchObject([
+      { status: 405, headers: { connection: "close" } },
+    ]);
+  }
+  await expect.poll(openArchives).toBe(0);
+});
+
 test("an answer that waits for its turn lets go of its pieces when the client leaves", async () => {
   let pieces = 0;
   let letGo = false;
@@ -77,11 +95,13 @@ test("an answer that waits for its turn lets go of its pieces when the client le
   const http = createServer(({ url }, res) => {
     if (url === "/second") void sendPieces(res, endless()).catch(() => {});
   });
+  // After a tunnel is asked for Node itself cares for no answer any more.
+  http.on("connect", () => {});
   http.listen(0, "127.0.0.1");
   await once(http, "listening");
   const socket = await openConnection((http.address() as AddressInfo).port);
   const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
-  socket.write(get("/first") + get("/second"));
+  socket.write(`${get("/first")}${get("/second")}CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n`);
   await once(http, "request");
   await sleep(50);
   expect([pieces, letGo]).toEqual([0, false]);
