@@ -96,7 +96,7 @@ test("an answer that waits for its turn lets go of its pieces when the client le
     if (url === "/second") void sendPieces(res, endless()).catch(() => {});
   });
   // After a tunnel is asked for Node itself cares for no answer any more.
-  http.on("connect", () => {});
+  http.on("connect", (_, tunnel) => tunnel.once("end", () => tunnel.destroy()).resume());
   http.listen(0, "127.0.0.1");
   await once(http, "listening");
   const socket = await openConnection((http.address() as AddressInfo).port);
