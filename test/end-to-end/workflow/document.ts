@@ -93,8 +93,14 @@ function readJob(value: unknown, name: string): Job {
     permissions: job.permissions as Permissions | undefined,
     matrix,
     outputs: record(job.outputs ?? {}) as Record<string, string>,
-    steps: (job.steps as unknown[]).map((step) => only(step, STEP_KEYS, `a step of ${name}`)),
+    steps: (job.steps as unknown[]).map((step) => readStep(step, name)),
   };
+}
+
+function readStep(value: unknown, job: string): Step {
+  const { run, ...step } = only(value, STEP_KEYS, `a step of ${job}`);
+  // `run: true` is a script, too.
+  return run === undefined ? step : { ...step, run: String(run) };
 }
 
 function readMatrix(strategy: unknown, name: string): Record<string, unknown> | undefined {
