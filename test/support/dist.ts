@@ -23,7 +23,7 @@ export function restbackup(
 
 /**
  * Fetches what a url lists under an entry and unpacks it with stock tools alone, as
- * docs/restore-without-restbackup.md says: curl, age, zstd, tar, and cat in name order.
+ * docs/disaster.md says: curl, age, zstd, tar, and cat in name order.
  */
 export function stockRestore(
   server: TestServer,
