@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Authentication } from "../encryption/authentication-record.ts";
 import { PayloadEncrypter } from "../encryption/payload.ts";
@@ -16,9 +17,6 @@ import { type WrittenArchive, writeArchive } from "./write-archive.ts";
 
 /** From the packed tree to encrypted volume files; asks for what it is not to know or to decide. */
 
-/** Bytes encrypted before they are written out: bounds the ciphertext in memory. */
-const ENCRYPT_AT_ONCE = 2 ** 18;
-
 function reply(message: ArchiveReply): void {
   parentPort!.postMessage(message);
 }
@@ -31,7 +29,7 @@ async function ask(question: ArchiveQuestion): Promise<unknown> {
 
 /** The archive as age ciphertext, in batches. */
 async function* encrypt(
-  archive: AsyncGenerator<Buffer, WrittenArchive>,
+  archive: AsyncGenerator<readonly Buffer[], WrittenArchive>,
   { prologue, key }: WritingRequest["age"],
 ): AsyncGenerator<readonly Uint8Array[], WrittenArchive> {
   const encrypter = new PayloadEncrypter(Buffer.from(key));
@@ -43,13 +41,12 @@ async function* encrypt(
         yield encrypter.final();
         return next.value;
       }
-      const piece = next.value;
-      for (let at = 0; at < piece.length; at += ENCRYPT_AT_ONCE) {
-        const batch = encrypter.update(piece.subarray(at, at + ENCRYPT_AT_ONCE));
+      for (const batch of encrypter.batches(next.value)) {
         yield batch;
         free(...batch);
+        // What waits to be compressed is handed out meanwhile.
+        await nextTurn();
       }
-      free(piece);
     }
   } finally {
     await archive.return(undefined as never);

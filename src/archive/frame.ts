@@ -23,18 +23,26 @@ function compressBound(size: number): number {
   return size + (size >>> 8) + 512;
 }
 
+/** {@link frameInPieces}, in one piece. */
+export async function compressFrame(content: Uint8Array, level: number): Promise<Buffer> {
+  const pieces = await frameInPieces(content, level);
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
 /**
- * One frame that states its content size. `level` is zstd's, 1 to 19. The result lies at the
+ * One frame that states its content size. `level` is zstd's, 1 to 19. In pieces, since content that
+ * does not compress is not copied: those pieces are views of it. What is compressed lies at the
  * beginning of a buffer of the size the content needs at worst: copy what is kept, free the rest.
  */
-export async function compressFrame(content: Uint8Array, level: number): Promise<Buffer> {
-  if (looksIncompressible(content)) return storeFrame(content);
-  return compress(content, {
+export async function frameInPieces(content: Uint8Array, level: number): Promise<Buffer[]> {
+  if (looksIncompressible(content)) return storedFrame(content);
+  const compressed = await compress(content, {
     params: { [zlib.constants.ZSTD_c_compressionLevel]: level },
     pledgedSrcSize: content.length,
     // The whole frame in one go: one trip to the pool, one output buffer.
     chunkSize: Math.max(compressBound(content.length), zlib.constants.Z_MIN_CHUNK),
   });
+  return [compressed];
 }
 
 /** Bytes looked at for a guess, and in how many places. */
@@ -83,23 +91,23 @@ export function nextStoredBlock(position: number): number {
   return (Math.floor(position / BLOCK_MAX) + 1) * BLOCK_MAX;
 }
 
-/** A frame of raw blocks (RFC 8878, 3.1.1). */
-function storeFrame(content: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafeSlow(storedLength(content.length));
-  frame.writeUInt32LE(0xfd2fb528, 0);
+/** A frame of raw blocks (RFC 8878, 3.1.1), around views of the content. */
+function storedFrame(content: Uint8Array): Buffer[] {
+  const header = Buffer.allocUnsafe(STORED_HEADER + BLOCK_HEADER);
+  header.writeUInt32LE(0xfd2fb528, 0);
   // Single segment, content size in four bytes, no checksum, no dictionary.
-  frame[4] = 0b10100000;
-  frame.writeUInt32LE(content.length, 5);
-  let at = STORED_HEADER;
+  header[4] = 0b10100000;
+  header.writeUInt32LE(content.length, 5);
+  const pieces: Buffer[] = [];
   for (let from = 0; from < content.length; from += BLOCK_MAX) {
-    const block = content.subarray(from, from + BLOCK_MAX);
-    const last = from + BLOCK_MAX >= content.length ? 1 : 0;
+    const length = Math.min(BLOCK_MAX, content.length - from);
+    const last = from + length === content.length ? 1 : 0;
+    const before = from === 0 ? header : Buffer.allocUnsafe(BLOCK_HEADER);
     // Last_Block, Block_Type 0 (raw), Block_Size.
-    at = frame.writeUIntLE(last | (block.length << 3), at, BLOCK_HEADER);
-    frame.set(block, at);
-    at += block.length;
+    before.writeUIntLE(last | (length << 3), before.length - BLOCK_HEADER, BLOCK_HEADER);
+    pieces.push(before, Buffer.from(content.buffer, content.byteOffset + from, length));
   }
-  return frame;
+  return pieces;
 }
 
 /** The content of one frame, which must be of exactly this size. Throws `damaged`. */

@@ -1,7 +1,7 @@
 import { type ErrorCode, RestbackupError } from "../errors.ts";
 import { free } from "../memory.ts";
 import type { ContentsWarning } from "./contents.ts";
-import { compressFrame, FRAME_SIZE } from "./frame.ts";
+import { compressFrame, FRAME_SIZE, frameInPieces } from "./frame.ts";
 import type { PackedSegment, PackTotals } from "./packer.ts";
 import type { Selection } from "./selection.ts";
 import { startWorker } from "./worker.ts";
@@ -28,7 +28,12 @@ export type PackReply =
 
 /** The packed tree, part by part, in archive order. */
 export type Packed =
-  | { readonly type: "frame"; readonly compressed: Buffer; readonly decompressed: number }
+  | {
+      readonly type: "frame";
+      /** One zstd frame; its memory is the consumer's until it asks for the next part. */
+      readonly pieces: readonly Buffer[];
+      readonly decompressed: number;
+    }
   | { readonly type: "segment"; readonly segment: PackedSegment; readonly compressed: Buffer }
   | { readonly type: "warning"; readonly warning: ContentsWarning }
   | { readonly type: "done"; readonly totals: PackTotals };
@@ -64,8 +69,8 @@ export function packTree(selection: Selection, level: number): AsyncGenerator<Pa
       case "frame": {
         const content = new Uint8Array(buffers[reply.slot]!, 0, reply.length);
         push(
-          compressFrame(content, level).then(
-            (compressed): Packed => ({ type: "frame", compressed, decompressed: reply.length }),
+          frameInPieces(content, level).then(
+            (pieces): Packed => ({ type: "frame", pieces, decompressed: reply.length }),
           ),
           reply.slot,
         );
@@ -105,9 +110,10 @@ export function packTree(selection: Selection, level: number): AsyncGenerator<Pa
           continue;
         }
         const part = await next.part;
-        // Only now, so that a slow consumer slows the reading down.
-        if (next.slot !== undefined) release(state, next.slot);
         yield part;
+        if (part.type === "frame") free(...part.pieces);
+        // Only now: a stored frame is a view, and a slow consumer is to slow the reading down.
+        if (next.slot !== undefined) release(state, next.slot);
         if (part.type === "done") return;
       }
     } finally {

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { closeSync, openSync, rmSync, writeSync, writevSync } from "node:fs";
 import { ioError } from "../errors.ts";
 
 /** One finished volume of an archive, in a file of its own. */
@@ -36,33 +36,33 @@ export async function* cutVolumes<T>(
   let earlier = 0;
   // From the second volume on; the first one's own digest serves until then.
   let whole: Hash | undefined;
-  let file = await VolumeFile.create(await options.newFile());
+  let file = new VolumeFile(await options.newFile());
   try {
     let next = await stream.next();
     for (; next.done !== true; next = await stream.next()) {
       let batch = next.value;
       for (;;) {
         const [fits, rest] = splitAt(batch, options.volumeSize - file.size);
-        await file.append(fits);
+        file.append(fits);
         if (whole !== undefined) for (const piece of fits) whole.update(piece);
         if (rest.length === 0) break;
         // More is to come, so the full one is not the last.
         whole ??= file.digest.copy();
         earlier += file.size;
-        yield await file.finish(index, false);
+        yield file.finish(index, false);
         index += 1;
-        file = await VolumeFile.create(await options.newFile());
+        file = new VolumeFile(await options.newFile());
         batch = rest;
       }
     }
     const size = earlier + file.size;
-    const last = await file.finish(index, true);
+    const last = file.finish(index, true);
     const sha256 = whole?.digest("hex") ?? last.sha256;
     yield last;
     return { size, sha256, returned: next.value };
   } finally {
     await stream.return(undefined as never);
-    await file.discard();
+    file.discard();
   }
 }
 
@@ -84,67 +84,59 @@ function splitAt(
   return [batch, []];
 }
 
-/** A volume being written. */
+/** A volume being written. Synchronous, since the worker it is made in has nothing else to wait for. */
 class VolumeFile {
   readonly digest = createHash("sha256");
   size = 0;
   readonly #path: string;
-  #handle: FileHandle | undefined;
+  #fd: number | undefined;
 
-  private constructor(path: string, handle: FileHandle) {
+  constructor(path: string) {
     this.#path = path;
-    this.#handle = handle;
+    this.#fd = preparing(() => openSync(path, "wx", 0o600));
   }
 
-  static async create(path: string): Promise<VolumeFile> {
-    try {
-      return new VolumeFile(path, await open(path, "wx", 0o600));
-    } catch (error) {
-      throw ioError("Cannot prepare a volume for upload", error);
-    }
-  }
-
-  async append(pieces: readonly Uint8Array[]): Promise<void> {
+  append(pieces: readonly Uint8Array[]): void {
     let length = 0;
     for (const piece of pieces) {
       this.digest.update(piece);
       length += piece.length;
     }
     if (length === 0) return;
-    try {
-      let { bytesWritten } = await this.#handle!.writev(pieces as Uint8Array[]);
+    const fd = this.#fd!;
+    preparing(() => {
+      let written = writevSync(fd, pieces as Uint8Array[]);
+      if (written === length) return;
       // A full disk may take a part first and refuse at the next call.
-      for (let rest = Buffer.alloc(0); bytesWritten < length; ) {
-        if (rest.length === 0) rest = Buffer.concat(pieces).subarray(bytesWritten);
-        const more = await this.#handle!.write(rest);
-        rest = rest.subarray(more.bytesWritten);
-        bytesWritten += more.bytesWritten;
-      }
-    } catch (error) {
-      throw ioError(
-        "Cannot prepare a volume for upload",
-        error,
-        "Free some space in the temporary folder, point TMPDIR elsewhere, or use smaller volumes.",
-      );
-    }
+      const whole = Buffer.concat(pieces);
+      while (written < length) written += writeSync(fd, whole, written);
+    }, "Free some space in the temporary folder, point TMPDIR elsewhere, or use smaller volumes.");
     this.size += length;
   }
 
-  async finish(index: number, last: boolean): Promise<Volume> {
-    const handle = this.#handle!;
-    this.#handle = undefined;
+  finish(index: number, last: boolean): Volume {
+    const fd = this.#fd!;
+    this.#fd = undefined;
     try {
-      await handle.close();
+      preparing(() => closeSync(fd));
     } catch (error) {
-      await rm(this.#path, { force: true });
-      throw ioError("Cannot prepare a volume for upload", error);
+      rmSync(this.#path, { force: true });
+      throw error;
     }
     return { index, last, file: this.#path, size: this.size, sha256: this.digest.digest("hex") };
   }
 
-  async discard(): Promise<void> {
-    if (this.#handle === undefined) return;
-    await this.#handle.close();
-    await rm(this.#path, { force: true });
+  discard(): void {
+    if (this.#fd === undefined) return;
+    closeSync(this.#fd);
+    rmSync(this.#path, { force: true });
+  }
+}
+
+function preparing<T>(run: () => T, hint?: string): T {
+  try {
+    return run();
+  } catch (error) {
+    throw ioError("Cannot prepare a volume for upload", error, hint);
   }
 }

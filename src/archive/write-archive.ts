@@ -43,13 +43,14 @@ export interface WrittenArchive {
 
 /**
  * Puts packed parts together to the zstd stream inside age: frames, contents list, seek table.
- * Yields it in order; returns what it says about itself.
+ * Yields it in order, in batches of pieces that are its own until the next is asked for; returns what
+ * it says about itself.
  */
 export async function* writeArchive(
   packed: AsyncIterable<Packed>,
   description: ArchiveDescription,
   options: ArchiveWriterOptions,
-): AsyncGenerator<Buffer, WrittenArchive> {
+): AsyncGenerator<readonly Buffer[], WrittenArchive> {
   const seekTable = new SeekTableWriter();
   const segments: Segment[] = [];
   const warnings: ContentsWarning[] = [];
@@ -59,12 +60,14 @@ export async function* writeArchive(
 
   for await (const part of packed) {
     switch (part.type) {
-      case "frame":
-        seekTable.add(part.compressed.length, part.decompressed);
-        position += part.compressed.length;
-        yield part.compressed;
+      case "frame": {
+        const size = part.pieces.reduce((sum, piece) => sum + piece.length, 0);
+        seekTable.add(size, part.decompressed);
+        position += size;
+        yield part.pieces;
         options.onFrame?.(part.decompressed);
         break;
+      }
       case "segment": {
         const { lines, entries, start, first } = part.segment;
         segments.push({
@@ -81,8 +84,7 @@ export async function* writeArchive(
         keptSize += part.compressed.length;
         if (keptSize >= MAX_KEPT_SEGMENTS) {
           settle(segments, kept.length, position + SKIPPABLE_HEADER);
-          yield skippableHeader(keptSize);
-          yield* kept;
+          yield [skippableHeader(keptSize), ...kept];
           seekTable.add(SKIPPABLE_HEADER + keptSize, 0);
           position += SKIPPABLE_HEADER + keptSize;
           kept = [];
@@ -113,13 +115,9 @@ export async function* writeArchive(
         const authentication = Buffer.from(JSON.stringify(proof), "utf8");
         const footer = encodeFooter(indexBytes, authentication);
         const size = keptSize + indexBytes.length + authentication.length + footer.length;
-        yield skippableHeader(size);
-        yield* kept;
-        yield indexBytes;
-        yield authentication;
-        yield footer;
+        yield [skippableHeader(size), ...kept, indexBytes, authentication, footer];
         seekTable.add(SKIPPABLE_HEADER + size, 0);
-        yield seekTable.finish();
+        yield [seekTable.finish()];
         return { index, totals };
       }
     }

@@ -1,4 +1,9 @@
-import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+import {
+  type CipherChaCha20Poly1305,
+  createCipheriv,
+  createDecipheriv,
+  hkdfSync,
+} from "node:crypto";
 import { RestbackupError } from "../errors.ts";
 
 /**
@@ -26,10 +31,14 @@ function chunkNonce(index: number, last: boolean): Buffer {
   return nonce;
 }
 
+/** Chunks of ciphertext handed on at once: they are hashed and written while in the cache. */
+const BATCH = 4;
+
 /** Encrypts a stream; keeps nothing of what it was given. */
 export class PayloadEncrypter {
   readonly #key: Buffer;
   #index = 0;
+  /** Of plaintext given before: it may be the end, and the last chunk is encrypted otherwise. */
   readonly #held = Buffer.allocUnsafe(CHUNK);
   #heldLength = 0;
 
@@ -39,35 +48,67 @@ export class PayloadEncrypter {
 
   /** Ciphertext that is ready, in order; perhaps none. */
   update(plain: Uint8Array): Buffer[] {
-    const out: Buffer[] = [];
-    let rest = plain;
+    return [...this.batches([plain])].flat();
+  }
+
+  /** Takes plaintext in pieces; gives the ciphertext that is ready in batches, as it is asked for. */
+  *batches(plain: readonly Uint8Array[]): Generator<Buffer[], void, undefined> {
+    let left = this.#heldLength;
+    for (const piece of plain) left += piece.length;
+    let piece = 0;
+    let from = 0;
+    let out: Buffer[] = [];
     // Only when more comes is a full chunk known not to be the last.
-    while (this.#heldLength + rest.length > CHUNK) {
-      const part = rest.subarray(0, CHUNK - this.#heldLength);
-      this.#encrypt(part, false, out);
-      rest = rest.subarray(part.length);
+    for (; left > CHUNK; left -= CHUNK) {
+      const cipher = this.#cipher(false);
+      let room = CHUNK - this.#heldLength;
+      this.#flushHeld(cipher, out);
+      while (room > 0) {
+        const part = plain[piece]!.subarray(from, from + room);
+        if (part.length > 0) out.push(cipher.update(part));
+        room -= part.length;
+        from += part.length;
+        if (from === plain[piece]!.length) {
+          piece += 1;
+          from = 0;
+        }
+      }
+      this.#finish(cipher, out);
+      if (this.#index % BATCH === 0) {
+        yield out;
+        out = [];
+      }
     }
-    this.#held.set(rest, this.#heldLength);
-    this.#heldLength += rest.length;
-    return out;
+    for (; piece < plain.length; piece += 1, from = 0) {
+      const rest = plain[piece]!.subarray(from);
+      this.#held.set(rest, this.#heldLength);
+      this.#heldLength += rest.length;
+    }
+    if (out.length > 0) yield out;
   }
 
   /** The last chunk. */
   final(): Buffer[] {
     const out: Buffer[] = [];
-    this.#encrypt(new Uint8Array(0), true, out);
+    const cipher = this.#cipher(true);
+    this.#flushHeld(cipher, out);
+    this.#finish(cipher, out);
     return out;
   }
 
-  /** Encrypts what is held and a part after it, without joining them first. */
-  #encrypt(part: Uint8Array, last: boolean, out: Buffer[]): void {
-    const cipher = createCipheriv(CIPHER, this.#key, chunkNonce(this.#index, last), TAGGED);
+  #cipher(last: boolean): CipherChaCha20Poly1305 {
+    return createCipheriv(CIPHER, this.#key, chunkNonce(this.#index, last), TAGGED);
+  }
+
+  #flushHeld(cipher: CipherChaCha20Poly1305, out: Buffer[]): void {
     if (this.#heldLength > 0) out.push(cipher.update(this.#held.subarray(0, this.#heldLength)));
-    if (part.length > 0) out.push(cipher.update(part));
+    this.#heldLength = 0;
+  }
+
+  #finish(cipher: CipherChaCha20Poly1305, out: Buffer[]): void {
     cipher.final();
     out.push(cipher.getAuthTag());
     this.#index += 1;
-    this.#heldLength = 0;
   }
 }
 

@@ -164,7 +164,7 @@ async function* packed(segmentCount: number, perSegment: number): AsyncGenerator
     const tar = Buffer.concat(entries.map((entry) => tarHeader(entry)));
     const last = segment === segmentCount - 1;
     const content = last ? Buffer.concat([tar, TRAILER]) : tar;
-    yield { type: "frame", compressed: compress(content), decompressed: content.length };
+    yield { type: "frame", pieces: [compress(content)], decompressed: content.length };
     const lines = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
     const part = { lines, entries: perSegment, start, first: entries[0]!.path };
     yield { type: "segment", segment: part, compressed: compress(lines) };
@@ -188,9 +188,10 @@ async function writtenStream(parts: AsyncIterable<Packed>): Promise<Buffer> {
     writer: "test",
     source: { paths: [] },
   };
-  return Buffer.concat(
-    await Array.fromAsync(writeArchive(parts, description, { authenticate: () => ({}) })),
+  const batches = await Array.fromAsync(
+    writeArchive(parts, description, { authenticate: () => ({}) }),
   );
+  return Buffer.concat(batches.flat());
 }
 
 function inMemory(bytes: Buffer): ByteRange {
