@@ -32,7 +32,7 @@ async function* encrypt(
   archive: AsyncGenerator<readonly Buffer[], WrittenArchive>,
   { prologue, key }: WritingRequest["age"],
 ): AsyncGenerator<readonly Uint8Array[], WrittenArchive> {
-  const encrypter = new PayloadEncrypter(Buffer.from(key));
+  const encrypter = new PayloadEncrypter(key);
   try {
     yield [prologue];
     for (;;) {

@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import type { Worker } from "node:worker_threads";
 import type { Authentication } from "../encryption/authentication-record.ts";
 import { type ErrorCode, RestbackupError } from "../errors.ts";
@@ -18,7 +19,7 @@ export interface ReadingRequest {
 export interface WritingRequest {
   readonly description: ArchiveDescription;
   /** Age header and nonce, and the key of the payload after them. */
-  readonly age: { readonly prologue: Uint8Array; readonly key: Uint8Array };
+  readonly age: { readonly prologue: Uint8Array; readonly key: KeyObject };
   /** Bytes. */
   readonly volumeSize: number;
 }

@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import { RestbackupError } from "../errors.ts";
 import { createAgeWriter } from "./age.ts";
 import type { ByteSource } from "./byte-source.ts";
@@ -61,7 +62,7 @@ async function* openedChunks(
   key: SecretKey,
 ): AsyncGenerator<OpenedChunk, void, undefined> {
   let prologue: Buffer = Buffer.alloc(0);
-  let secret: Buffer | undefined;
+  let secret: KeyObject | undefined;
   const chunk = Buffer.allocUnsafe(ENCRYPTED_CHUNK);
   let filled = 0;
   let index = 0;

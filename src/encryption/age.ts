@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { type KeyObject, randomBytes } from "node:crypto";
 import { type ByteRange, readBytes } from "../byte-range.ts";
 import { createHeader, type HeaderOptions, headerSize, MAX_HEADER, openHeader } from "./header.ts";
 import type { SecretKey } from "./keys.ts";
@@ -26,7 +26,7 @@ export interface AgePrologue {
   /** Header and nonce. */
   readonly prologue: Buffer;
   /** For a {@link PayloadEncrypter}. */
-  readonly key: Buffer;
+  readonly key: KeyObject;
 }
 
 /** Begins an age file. Throws `usage` (see {@link createHeader}). */

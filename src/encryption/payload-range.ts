@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import type { ByteRange } from "../byte-range.ts";
 import { RestbackupError } from "../errors.ts";
 import { free } from "../memory.ts";
@@ -5,7 +6,7 @@ import { CHUNK, decryptChunk, ENCRYPTED_CHUNK } from "./payload.ts";
 
 /** Where a payload lies in its age file, and what decrypts it. */
 export interface Payload {
-  readonly key: Uint8Array;
+  readonly key: KeyObject;
   /** Position of the first chunk in the file. */
   readonly start: number;
   /** Length of the plaintext in bytes. */
@@ -49,14 +50,13 @@ async function* decryptRange(
   const encryptedStart = payload.start + first * ENCRYPTED_CHUNK;
   const encryptedEnd = Math.min(payload.start + (last + 1) * ENCRYPTED_CHUNK, source.size);
   const encrypted = source.read(encryptedStart, encryptedEnd);
-  const key = Buffer.from(payload.key);
   let index = first;
   let skip = start - first * CHUNK;
   let left = end - start;
   for await (const chunks of wholeChunks(encrypted, encryptedEnd - encryptedStart)) {
     for (let at = 0; at < chunks.length; at += ENCRYPTED_CHUNK) {
       const chunk = chunks.subarray(at, at + ENCRYPTED_CHUNK);
-      const plain = decryptChunk(key, index, chunk, index === payload.lastIndex);
+      const plain = decryptChunk(payload.key, index, chunk, index === payload.lastIndex);
       const wanted = plain.subarray(skip, skip + left);
       left -= wanted.length;
       yield wanted;

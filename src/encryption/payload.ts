@@ -2,7 +2,9 @@ import {
   type CipherChaCha20Poly1305,
   createCipheriv,
   createDecipheriv,
+  createSecretKey,
   hkdfSync,
+  type KeyObject,
 } from "node:crypto";
 import { RestbackupError } from "../errors.ts";
 
@@ -18,9 +20,13 @@ export const NONCE = 16;
 const CIPHER = "chacha20-poly1305";
 const TAGGED = { authTagLength: TAG };
 
-/** @param nonce the 16 bytes after the header. */
-export function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): Buffer {
-  return Buffer.from(hkdfSync("sha256", fileKey, nonce, "payload", 32));
+/**
+ * Not as bytes, which would be looked at anew for each chunk: that takes half as long as encrypting it.
+ *
+ * @param nonce the 16 bytes after the header.
+ */
+export function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync("sha256", fileKey, nonce, "payload", 32)));
 }
 
 /** 11 bytes of counter, big-endian, and one for the last chunk. */
@@ -36,13 +42,14 @@ const BATCH = 4;
 
 /** Encrypts a stream; keeps nothing of what it was given. */
 export class PayloadEncrypter {
-  readonly #key: Buffer;
+  readonly #key: KeyObject;
   #index = 0;
   /** Of plaintext given before: it may be the end, and the last chunk is encrypted otherwise. */
   readonly #held = Buffer.allocUnsafe(CHUNK);
   #heldLength = 0;
 
-  constructor(key: Buffer) {
+  /** @param key of {@link payloadKey}. */
+  constructor(key: KeyObject) {
     this.#key = key;
   }
 
@@ -112,8 +119,17 @@ export class PayloadEncrypter {
   }
 }
 
-/** Decrypts and verifies chunk `index`. Throws `damaged`. */
-export function decryptChunk(key: Buffer, index: number, chunk: Uint8Array, last: boolean): Buffer {
+/**
+ * Decrypts and verifies chunk `index`. Throws `damaged`.
+ *
+ * @param key of {@link payloadKey}.
+ */
+export function decryptChunk(
+  key: KeyObject,
+  index: number,
+  chunk: Uint8Array,
+  last: boolean,
+): Buffer {
   const decipher = createDecipheriv(CIPHER, key, chunkNonce(index, last), TAGGED);
   decipher.setAuthTag(chunk.subarray(chunk.length - TAG));
   const plain = decipher.update(chunk.subarray(0, chunk.length - TAG));
