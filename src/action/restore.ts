@@ -20,7 +20,7 @@ import { restoreSummary } from "./summary.ts";
 
 await runStep("Restore failed", async (signal) => {
   const { accessUrl, ifNotFound, fallback, ...what } = await restoreInputs();
-  const store = await openStore(accessUrl, { env: process.env });
+  const store = await openStore(accessUrl, { env: process.env, onWhole: say });
   try {
     say(`Restoring from ${store.description}`);
     const start = performance.now();

@@ -39,7 +39,7 @@ async function verifyBackup(
   { accessUrl, command, ...what }: Omit<VerifyInputs, "pingUrl">,
   signal: AbortSignal,
 ): Promise<string> {
-  const store = await openStore(accessUrl, { env: process.env });
+  const store = await openStore(accessUrl, { env: process.env, onWhole: say });
   try {
     say(`Rehearsing a restore from ${store.description}`);
     const start = performance.now();

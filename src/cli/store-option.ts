@@ -58,7 +58,8 @@ async function open(choice: StoreChoice, context: Context, create: boolean): Pro
   const { env, output } = context;
   const retry = await retryPolicy(context);
   const { openStore } = await import("../stores/open.ts");
-  const store = await openStore(choice.url, { env, create, retry });
+  const onWhole = (notice: string) => output.warn(notice);
+  const store = await openStore(choice.url, { env, create, retry, onWhole });
   const from = choice.from === "embedded" ? "the default" : `from ${choice.from}`;
   output.detail(`store: ${store.description}, ${from}`);
   return store;

@@ -18,6 +18,8 @@ export interface BackupApiClientOptions {
   readonly env?: Environment;
   /** How patiently the server is asked again; by default 5 times, after 1 s, 2 s, 4 s, ... */
   readonly retry?: RetryPolicy;
+  /** Told once, in a sentence, when the server sends no parts of objects and they are read whole. */
+  readonly onWhole?: (notice: string) => void;
 }
 
 /** Which part of an object to get. */

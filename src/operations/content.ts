@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdtemp, open, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { open, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import type { ByteSource } from "../encryption/byte-source.ts";
 import type { StreamStep } from "../encryption/streams.ts";
 import { ioError, RestbackupError } from "../errors.ts";
 import { printable } from "../naming.ts";
 import { BatchWriter } from "../stores/durable.ts";
+import { openScratchFile } from "../stores/scratch-file.ts";
 import type { PutSource } from "../stores/store.ts";
 
 /** What can be put: a file by its path, bytes, or a stream of any length. */
@@ -125,7 +124,7 @@ async function* unchanged(
 }
 
 async function spooled(source: AsyncIterable<Uint8Array>): Promise<Prepared> {
-  const spool = await openSpool();
+  const spool = await openScratchFile("put");
   try {
     const hash = createHash("sha256");
     const writer = new BatchWriter(spool.handle);
@@ -153,29 +152,3 @@ async function spooled(source: AsyncIterable<Uint8Array>): Promise<Prepared> {
 }
 
 const READ_ALL = { highWaterMark: READ_AT_ONCE, autoClose: false } as const;
-
-interface Spool {
-  readonly handle: FileHandle;
-  remove(): Promise<void>;
-  /** Says of a failure to write where it was written. */
-  watch<T>(writing: Promise<T>): Promise<T>;
-}
-
-/** A temporary file for this user alone. Where that can be, it has no name, and so ends with us. */
-async function openSpool(): Promise<Spool> {
-  const doing = `Cannot write a temporary file in ${tmpdir()}`;
-  const hint = "Name another folder with TMPDIR, or make room.";
-  const watch = <T>(writing: Promise<T>): Promise<T> =>
-    writing.catch((error: unknown) => {
-      throw ioError(doing, error, hint);
-    });
-  const folder = await watch(mkdtemp(join(tmpdir(), "restbackup-put-")));
-  const handle = await watch(open(join(folder, "content"), "wx+", 0o600));
-  const drop = () => rm(folder, { recursive: true, force: true });
-  if (process.platform !== "win32") await drop();
-  const remove = async (): Promise<void> => {
-    await handle.close().catch(() => {});
-    await drop();
-  };
-  return { handle, remove, watch };
-}

@@ -22,6 +22,7 @@ import { formatReprDigest, parseReprDigest } from "./repr-digest.ts";
 import { DEFAULT_RETRY, PassingFailure, Patience, type RetryPolicy, withRetries } from "./retry.ts";
 import { sha256Of } from "./sha256.ts";
 import type { PutSource, Store, StoredEntry, StoredObject, TransferOptions } from "./store.ts";
+import { WholeObjects } from "./whole-objects.ts";
 
 /** Milliseconds without progress after which a request is given up. */
 export interface Timeouts {
@@ -39,6 +40,8 @@ export interface BackupApiOptions {
   readonly env?: Environment;
   readonly retry?: RetryPolicy;
   readonly timeouts?: Timeouts;
+  /** Told once, in a sentence, when the server sends no parts of objects and they are read whole. */
+  readonly onWhole?: (notice: string) => void;
 }
 
 interface RequestOptions {
@@ -59,6 +62,12 @@ export interface Session {
 /** How long a session works in milliseconds (`backup-api.md`, part 1). */
 const SESSION_LIFE = 24 * 60 * 60 * 1000;
 
+/** Bytes `start` (inclusive) to `end` (exclusive) of an object. */
+interface Part {
+  readonly start?: number;
+  readonly end?: number;
+}
+
 /** Where a download is. */
 interface Download {
   position: number;
@@ -68,13 +77,19 @@ interface Download {
   total: number | undefined;
   /** A strong entity tag or a date, to resume only what is still the same (RFC 9110, 13.1.5). */
   validator: string | undefined;
-  readonly wantsRange: boolean;
+  /** What was asked for begins here. */
+  readonly start: number;
 }
+
+/** The server answered with the whole where a part was asked for. */
+class NoRanges extends Error {}
 
 /**
  * A Backup API server (`backup-api.md`) as a store. The access url is read exactly, and never
  * printed. Failures of connections, 408, 429 and 5xx are retried with growing delays; a put whose
- * answer was lost, and every put that was answered, is settled by what the server then has.
+ * answer was lost, and every put that was answered, is settled by what the server then has. From a
+ * server that sends no ranges, what is asked for in parts is read whole into scratch files, which
+ * are kept until {@link close}.
  */
 export class BackupApiStore implements Store {
   readonly description: string;
@@ -86,6 +101,10 @@ export class BackupApiStore implements Store {
   readonly #scrub: Scrub;
   readonly distant = true;
   #ranges = true;
+  readonly #onWhole: ((notice: string) => void) | undefined;
+  readonly #wholes = new WholeObjects((name, { signal, onBytes }) =>
+    this.#download(name, { signal, onBytes }),
+  );
 
   /** Throws `usage` for an access url that is none. */
   constructor(accessUrl: string, options: BackupApiOptions = {}) {
@@ -98,6 +117,7 @@ export class BackupApiStore implements Store {
     this.#dispatcher = createDispatcher(origin, options.env ?? {});
     this.#retry = options.retry ?? DEFAULT_RETRY;
     this.#timeouts = options.timeouts ?? DEFAULT_TIMEOUTS;
+    this.#onWhole = options.onWhole;
   }
 
   /** False once the server has answered a range with the whole. */
@@ -180,17 +200,39 @@ export class BackupApiStore implements Store {
 
   async *get(
     name: string,
-    options: TransferOptions & { readonly start?: number; readonly end?: number } = {},
+    options: Part & TransferOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     checkObjectName(name);
-    const { start = 0, end, signal, onBytes } = options;
+    const { start = 0, end } = options;
     if (end !== undefined && start >= end) return;
+    let position = start;
+    // Of an object not read yet, its beginning may turn out to be all of it.
+    if (this.#ranges || (start === 0 && !this.#wholes.has(name))) {
+      try {
+        for await (const piece of this.#download(name, options)) {
+          position += piece.length;
+          yield piece;
+        }
+        return;
+      } catch (error) {
+        if (!(error instanceof NoRanges)) throw error;
+        this.#foundWithoutRanges();
+      }
+    }
+    yield* this.#wholes.read(name, { start: position, end }, options);
+  }
+
+  /** As `get`; throws {@link NoRanges} where that is found out. */
+  async *#download(
+    name: string,
+    { start = 0, end, signal, onBytes }: Part & TransferOptions,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const download: Download = {
       position: start,
       end,
       total: undefined,
       validator: undefined,
-      wantsRange: start > 0 || end !== undefined,
+      start,
     };
     const patience = new Patience(this.#retry, signal);
     const doing = `Cannot read "${printable(name)}" from ${this.description}`;
@@ -204,9 +246,18 @@ export class BackupApiStore implements Store {
         }
         return;
       } catch (error) {
+        if (error instanceof NoRanges) throw error;
         await patience.afterFailure(noAnswer(doing, error, signal, this.#scrub));
       }
     }
+  }
+
+  #foundWithoutRanges(): void {
+    if (!this.#ranges) return;
+    this.#ranges = false;
+    this.#onWhole?.(
+      `${this.description} sends no part of an archive alone: it is read whole, into a temporary file.`,
+    );
   }
 
   /** One request for what is still missing; throws when less than that comes. */
@@ -263,14 +314,6 @@ export class BackupApiStore implements Store {
         throw damaged("it is shorter than the part that was asked for");
       }
     } else {
-      if (download.wantsRange) {
-        this.#ranges = false;
-        throw new RestbackupError(
-          "store-refused",
-          `${doing}: the store cannot send a part of an entry.`,
-          { hint: "Restore the whole archive instead." },
-        );
-      }
       total = countField(answer, "content-length");
       skip = download.position;
     }
@@ -280,6 +323,9 @@ export class BackupApiStore implements Store {
     if (changed) throw damaged("it changed while it was read");
     download.total = total;
     download.end ??= total;
+    // A server may ignore ranges (RFC 9110, 14.2); one of all the bytes makes no difference.
+    const isPart = download.start > 0 || download.end !== total;
+    if (status === 200 && isPart) throw new NoRanges();
     download.validator ??= validatorOf(answer);
     return skip;
   }
@@ -386,6 +432,7 @@ export class BackupApiStore implements Store {
 
   async close(): Promise<void> {
     await this.#dispatcher.destroy();
+    await this.#wholes.close();
   }
 
   /** Sends one request. Throws a {@link PassingFailure} when no answer comes. */

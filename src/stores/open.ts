@@ -11,6 +11,8 @@ export interface OpenStoreOptions {
   readonly create?: boolean;
   /** How patiently a server is asked again; by default 5 times, after 1 s, 2 s, 4 s, ... */
   readonly retry?: RetryPolicy;
+  /** Told once, in a sentence, when a server sends no parts of objects and they are read whole. */
+  readonly onWhole?: (notice: string) => void;
 }
 
 const KINDS = "https://USERNAME:PASSWORD@HOST/ or file:///path/to/folder";

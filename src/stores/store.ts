@@ -50,7 +50,7 @@ export interface Store {
   readonly description: string;
   /** A folder where content may be prepared so that `put` takes it over without copying. */
   readonly spool?: string;
-  /** Whether `get` honours `start` and `end`. */
+  /** Whether `get` fetches a part without the rest. */
   readonly ranges: boolean;
   /** Whether several `get`s at once may be faster than one. */
   readonly distant?: boolean;

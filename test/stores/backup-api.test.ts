@@ -256,7 +256,7 @@ describe("the Backup API client", () => {
     expect(requests).toEqual(["PUT /a", "HEAD /a", "GET /", "GET /a"]);
   });
 
-  test("a server without ranges is found out, and its cut downloads are still completed", async () => {
+  test("a cut download from a server without ranges is still completed", async () => {
     const bytes = randomContent(500_000).bytes;
     const { store, requests } = await openScripted((_, res, count) => {
       res.writeHead(200, { "content-length": bytes.length });
@@ -267,8 +267,73 @@ describe("the Backup API client", () => {
     expect((await readAll(store.get("a"))).equals(bytes)).toBe(true);
     expect(requests).toHaveLength(2);
     expect(store.ranges).toBe(true);
-    expect((await failureOf(readAll(store.get("a", { start: 5 })))).code).toBe("store-refused");
+  });
+
+  test("of a server without ranges, parts come from the whole, which is fetched once", async () => {
+    const bytes = randomContent(2_000_000).bytes;
+    const { store, requests } = await openScripted((_, res, count) => {
+      res.writeHead(200, { "content-length": bytes.length, etag: '"x"' });
+      // The first time that it is fetched whole, the connection is cut.
+      if (count === 2) res.write(bytes.subarray(0, 900_000), () => res.destroy());
+      else res.end(bytes);
+    });
+    for (const [start, end] of [
+      [5, 10],
+      [0, 1],
+      [1_000_000, undefined],
+      [1_999_999, 2_000_000],
+    ] as const) {
+      const part = await readAll(store.get("a", { start, ...(end === undefined ? {} : { end }) }));
+      expect(part.equals(bytes.subarray(start, end))).toBe(true);
+    }
     expect(store.ranges).toBe(false);
+    expect(requests).toEqual(["GET /a", "GET /a", "GET /a"]);
+    expect((await failureOf(readAll(store.get("a", { start: 5, end: 2_000_001 })))).code).toBe(
+      "damaged",
+    );
+  });
+
+  test("a part that is the whole is taken from a server without ranges as it comes", async () => {
+    const bytes = randomContent(500_000).bytes;
+    const { store, requests } = await openScripted((_, res, count) => {
+      res.writeHead(200, { "content-length": bytes.length });
+      if (count === 1) res.write(bytes.subarray(0, 200_000), () => res.destroy());
+      else res.end(bytes);
+    });
+    const whole = await readAll(store.get("a", { start: 0, end: bytes.length }));
+    expect(whole.equals(bytes)).toBe(true);
+    expect(requests).toHaveLength(2);
+    expect(store.ranges).toBe(true);
+  });
+
+  test("a server without ranges is told of once, and few of its objects are kept", async () => {
+    const bytes = Buffer.from("0123456789");
+    const { store: scripted, requests } = await openScripted((_, res) => res.end(bytes));
+    const notices: string[] = [];
+    const port = new URL(scripted.description).port;
+    const store = await openStore(`http://someuser:s3cretPassw0rd@127.0.0.1:${port}/`, {
+      onWhole: (notice) => notices.push(notice),
+    });
+    cleanUps.push(() => store.close());
+    const readers = [];
+    for (const name of ["a", "b", "c", "d", "e"]) {
+      const reader = store.get(name, { start: 2, end: 10 })[Symbol.asyncIterator]();
+      readers.push([name, reader, await reader.next()] as const);
+    }
+    expect(notices).toHaveLength(1);
+    expect(notices[0]).not.toContain("s3cret");
+    const before = requests.length;
+    for (const [, reader, first] of readers) {
+      expect(Buffer.from(first.value as Uint8Array).toString()).toBe("23456789");
+      expect((await reader.next()).done).toBe(true);
+    }
+    for (const [name, again] of [
+      ["e", 0],
+      ["a", 1],
+    ] as const) {
+      expect((await readAll(store.get(name, { start: 9, end: 10 }))).toString()).toBe("9");
+      expect(requests.length - before).toBe(again);
+    }
   });
 
   test("an object that changes while it is read is no download", async () => {
