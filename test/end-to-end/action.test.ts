@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { generateIdentity } from "../../src/encryption/keys.ts";
 import { generateSigningKey } from "../../src/encryption/signing.ts";
+import { startRangelessFront } from "../support/rangeless-front.ts";
 import { startServer } from "../support/server.ts";
 import { type ActionFolder, ours, type Run, runAction } from "./harness.ts";
 import { makeTree, treeOf } from "./tree.ts";
@@ -201,6 +202,29 @@ describe("a backup and its restore", () => {
 
     done(await restore({ path: "some", include: "src/b\n*.md" }));
     expect(filesOf("some")).toEqual(["docs/d.md", "src/b/c.ts"]);
+  });
+
+  it("brings a part back from a server without ranges, and says what that takes", async () => {
+    const plain = await startServer();
+    const front = await startRangelessFront(plain.port);
+    try {
+      const through = { "access-url": front.through(plain.accessUrl) };
+      fs.mkdirSync(inWorkspace("tree"));
+      for (const file of ["wanted.txt", "other.txt"])
+        fs.writeFileSync(inWorkspace("tree", file), file);
+      const { entry } = done(await backup(through)).outputs;
+      front.requests.length = 0;
+      const back = done(await restore({ ...through, path: "some", include: "wanted.txt" }));
+      expect(back.annotations).toEqual([]);
+      expect(
+        back.log.match(/^.* sends no part of an archive alone: it is read whole/gm),
+      ).toHaveLength(1);
+      expect(front.requests.filter((request) => request === `GET /${entry}`)).toHaveLength(2);
+      expect(fs.readdirSync(inWorkspace("some"))).toEqual(["wanted.txt"]);
+    } finally {
+      await front.close();
+      await plain.close();
+    }
   });
 
   it("restore the latest at or before a time, and an older one by its entry", async () => {
