@@ -210,17 +210,18 @@ describe("a backup and its restore", () => {
     try {
       const through = { "access-url": front.through(plain.accessUrl) };
       fs.mkdirSync(inWorkspace("tree"));
-      for (const file of ["wanted.txt", "other.txt"])
-        fs.writeFileSync(inWorkspace("tree", file), file);
+      for (const file of ["wanted.bin", "other.bin"]) {
+        fs.writeFileSync(inWorkspace("tree", file), randomBytes(100_000));
+      }
       const { entry } = done(await backup(through)).outputs;
       front.requests.length = 0;
-      const back = done(await restore({ ...through, path: "some", include: "wanted.txt" }));
+      const back = done(await restore({ ...through, path: "some", include: "wanted.bin" }));
       expect(back.annotations).toEqual([]);
       expect(
         back.log.match(/^.* sends no part of an archive alone: it is read whole/gm),
       ).toHaveLength(1);
       expect(front.requests.filter((request) => request === `GET /${entry}`)).toHaveLength(2);
-      expect(fs.readdirSync(inWorkspace("some"))).toEqual(["wanted.txt"]);
+      expect(fs.readdirSync(inWorkspace("some"))).toEqual(["wanted.bin"]);
     } finally {
       await front.close();
       await plain.close();
