@@ -38,9 +38,14 @@ export function ageInWords(seconds: number): string {
   return `${countInWords(Math.floor(seconds / length), unit)} ago`;
 }
 
+/** A whole number, its thousands apart: `1,234`. Without Intl, which takes 20 ms to load. */
+export function grouped(count: number): string {
+  return String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ",");
+}
+
 /** `1 file`, `1,234 files`. */
 export function countInWords(count: number, noun: string): string {
-  return `${count.toLocaleString("en-US")} ${count === 1 ? noun : `${noun}s`}`;
+  return `${grouped(count)} ${count === 1 ? noun : `${noun}s`}`;
 }
 
 /** Unix seconds as `2026-11-23 09:40:12Z`. */

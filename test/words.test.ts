@@ -4,13 +4,25 @@ import { movingProgress, plainProgress, progressLine } from "../src/cli/progress
 import { redact } from "../src/cli/redact.ts";
 import { defaultKeyFile, defaultStoreFolder } from "../src/cli/user-folders.ts";
 import { checkName } from "../src/naming.ts";
-import { ageInWords, durationInWords, quoted, sizeInWords, visible } from "../src/words.ts";
+import {
+  ageInWords,
+  durationInWords,
+  grouped,
+  quoted,
+  sizeInWords,
+  visible,
+} from "../src/words.ts";
 
 test("sizes are in powers of 1024 and never say 1024 of a unit", () => {
   const MiB = 2 ** 20;
   expect([0, 1023, 1024, 1.2 * MiB, 340 * MiB, 1024 * MiB - 1, 5e15].map(sizeInWords)).toEqual([
     ...["0 B", "1023 B", "1.0 KiB", "1.2 MiB", "340 MiB", "1.0 GiB", "4547 TiB"],
   ]);
+});
+
+test("thousands stand apart, as Intl has them", () => {
+  const counts = [0, 7, 999, 1000, 12_345, 999_999, 1_000_000, Number.MAX_SAFE_INTEGER];
+  expect(counts.map(grouped)).toEqual(counts.map((count) => count.toLocaleString("en-US")));
 });
 
 test("ages and durations are what a person would say", () => {

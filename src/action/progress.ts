@@ -1,5 +1,5 @@
 import type { OnProgress, Progress } from "../operations/progress.ts";
-import { durationInWords, sizeInWords } from "../words.ts";
+import { durationInWords, grouped, sizeInWords } from "../words.ts";
 
 const DOING: Record<Progress["phase"], string> = {
   packing: "packed",
@@ -33,7 +33,7 @@ export function sparseProgress(
 /** `packed 1,234 files and folders, 5.60 GB; 1.20 GB stored so far (2 min 10 s)` */
 export function progressLine(progress: Progress, elapsed: number): string {
   const { phase, files, bytes, storedBytes, totalFiles, totalBytes } = progress;
-  const count = files.toLocaleString("en-US") + of(totalFiles?.toLocaleString("en-US"));
+  const count = grouped(files) + of(totalFiles === undefined ? undefined : grouped(totalFiles));
   const size =
     sizeInWords(bytes) + of(totalBytes === undefined ? undefined : sizeInWords(totalBytes));
   const moved = phase === "packing" || phase === "finishing" ? "stored" : "fetched";

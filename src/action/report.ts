@@ -1,6 +1,7 @@
 import { appendFile } from "node:fs/promises";
 import * as core from "@actions/core";
 import { RestbackupError } from "../errors.ts";
+import { grouped } from "../words.ts";
 import { failureText } from "./failure.ts";
 import type { WhenNothing } from "./inputs.ts";
 import { logLine } from "./log-line.ts";
@@ -39,7 +40,7 @@ export function annotateWarnings(title: string, warnings: readonly string[]): vo
   if (warnings.length === 0) return;
   const lines = warnings.slice(0, NAMED_WARNINGS);
   const more = warnings.length - lines.length;
-  if (more > 0) lines.push(`and ${more.toLocaleString("en-US")} more: see the summary`);
+  if (more > 0) lines.push(`and ${grouped(more)} more: see the summary`);
   core.warning(lines.join("\n"), { title });
 }
 

@@ -6,6 +6,7 @@ import type { SnapshotResult } from "../operations/snapshot.ts";
 import {
   countInWords,
   durationInWords,
+  grouped,
   quoted,
   sizeInWords,
   timeInWords,
@@ -39,7 +40,7 @@ export function snapshotSummary(
       ["Repository", code(where.repository)],
       ["Default branch", refs.head === null ? "none" : code(refs.head)],
       ["Commit", refs.commit === null ? "none: it is empty" : code(refs.commit)],
-      ["Refs", Object.keys(refs.refs).length.toLocaleString("en-US")],
+      ["Refs", grouped(Object.keys(refs.refs).length)],
       ["Wiki", wiki === undefined ? "none" : countInWords(Object.keys(wiki.refs).length, "ref")],
       ["Git LFS", `${countInWords(lfs.objects, "object")}, ${sizeInWords(lfs.bytes)}`],
       ["Submodules", String(submodules.length)],
@@ -179,7 +180,7 @@ function codeBlock(text: string): string {
 
 function filesInWords({ files, directories, links }: BackupResult["totals"]): string {
   const folders = `${countInWords(directories, "folder")}, ${countInWords(links, "link")}`;
-  return `${files.toLocaleString("en-US")} (and ${folders})`;
+  return `${grouped(files)} (and ${folders})`;
 }
 
 function ratio(stored: number, original: number): string {
@@ -221,6 +222,6 @@ function warningList(what: string, lines: readonly string[]): string[] {
   if (lines.length === 0) return [];
   const shown = lines.slice(0, SHOWN_WARNINGS).map((line) => `- ${line}`);
   const more = lines.length - shown.length;
-  if (more > 0) shown.push(`- and ${more.toLocaleString("en-US")} more`);
+  if (more > 0) shown.push(`- and ${grouped(more)} more`);
   return [`:warning: **These ${what}:**`, shown.join("\n")];
 }

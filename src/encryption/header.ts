@@ -36,7 +36,9 @@ export async function createHeader({ key, recipients = [] }: HeaderOptions): Pro
       return [];
     },
   });
-  const file = Buffer.from(await encrypter.encrypt(new Uint8Array(0)));
+  // Of bytes the package would make a Response, and Node would load all that belongs to fetch.
+  const nothing = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
+  const file = Buffer.concat(await Array.fromAsync(await encrypter.encrypt(nothing)));
   return { bytes: file.subarray(0, headerSize(file)), fileKey: fileKey! };
 }
 

@@ -3,7 +3,7 @@ import { type FileHandle, lstat, open, readdir, readlink, stat } from "node:fs/p
 import { pathFromBytes } from "../archive/path-bytes.ts";
 import { globMatcher } from "../archive/selection.ts";
 import { ioError, RestbackupError } from "../errors.ts";
-import { countInWords, visible } from "../words.ts";
+import { countInWords, grouped, visible } from "../words.ts";
 
 const PIECE = 256 * 2 ** 10;
 const SHOWN = 10;
@@ -60,10 +60,7 @@ class Comparison {
   requireEqual(other: string): void {
     if (this.#differences === 0) return;
     const more = this.#differences - this.#shown.length;
-    const lines = [
-      ...this.#shown,
-      ...(more > 0 ? [`and ${more.toLocaleString("en-US")} more`] : []),
-    ];
+    const lines = [...this.#shown, ...(more > 0 ? [`and ${grouped(more)} more`] : [])];
     throw new RestbackupError(
       "rehearsal-failed",
       `What was restored is not what ${visible(other)} holds: ${countInWords(this.#differences, "difference")}.`,

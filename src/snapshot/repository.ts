@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RestbackupError } from "../errors.ts";
+import { grouped } from "../words.ts";
 import { checkToken, type RepositoryAddress } from "./address.ts";
 import { writeBundle } from "./bundle.ts";
 import { Git, GitFailure } from "./git.ts";
@@ -148,7 +149,7 @@ async function writeParts(
   const refs = await readRefs(clone);
   const count = Object.keys(refs.refs).length;
   if (count === 0) return refs;
-  onStep?.(`Packing ${name}.bundle: ${count.toLocaleString("en-US")} refs`);
+  onStep?.(`Packing ${name}.bundle: ${grouped(count)} refs`);
   await writeBundle(
     clone,
     refs,
@@ -170,7 +171,7 @@ async function gatherLfs(
     incomplete.push({ part: "lfs", reason });
     return NO_LFS;
   }
-  onStep?.(`Fetching ${wanted.length.toLocaleString("en-US")} Git LFS objects`);
+  onStep?.(`Fetching ${grouped(wanted.length)} Git LFS objects`);
   const { problem, ...fetched } = await fetchLfs(clone, wanted, join(folder, "lfs", "objects"));
   if (problem !== undefined) incomplete.push({ part: "lfs", reason: problem });
   return fetched;

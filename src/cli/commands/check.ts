@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { RestbackupError } from "../../errors.ts";
 import type { CheckResult, Finding } from "../../server/check.ts";
-import { countInWords, durationInWords, sizeInWords, visible } from "../../words.ts";
+import { countInWords, durationInWords, grouped, sizeInWords, visible } from "../../words.ts";
 import type { Context, Start } from "../context.ts";
 import { actAsOwner } from "../folder-owner.ts";
 import { progressOf } from "../progress.ts";
@@ -72,7 +72,7 @@ function inWords({ username, path, name, state, reason }: Finding): string {
 function summaryOf({ accounts, files, bytes }: CheckResult, seconds: number): string[] {
   const others = (["damaged", "missing", "unrecorded", "stray"] as const)
     .filter((state) => files[state] > 0)
-    .map((state) => `${files[state].toLocaleString("en-US")} ${state}`);
+    .map((state) => `${grouped(files[state]!)} ${state}`);
   return [
     `Checked ${countInWords(accounts, "account")}: ${[`${countInWords(files.intact, "file")} intact`, ...others].join(", ")}; read ${sizeInWords(bytes)} in ${durationInWords(seconds)}`,
   ];
