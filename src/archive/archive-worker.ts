@@ -11,7 +11,7 @@ import type {
   ReadingRequest,
   WritingRequest,
 } from "./make-archive.ts";
-import { packTree } from "./pack.ts";
+import { packedParts } from "./pack.ts";
 import { cutVolumes } from "./volumes.ts";
 import { type WrittenArchive, writeArchive } from "./write-archive.ts";
 
@@ -54,8 +54,8 @@ async function* encrypt(
 }
 
 async function make(): Promise<void> {
-  const { selection, level } = workerData as ReadingRequest;
-  const packed = packTree(selection, level);
+  const { source, level } = workerData as ReadingRequest;
+  const packed = packedParts(source, level);
   const [request] = (await once(parentPort!, "message")) as [WritingRequest];
   const archive = writeArchive(packed, request.description, {
     authenticate: async (digest, totals) =>

@@ -3,14 +3,15 @@ import type { Worker } from "node:worker_threads";
 import type { Authentication } from "../encryption/authentication-record.ts";
 import { type ErrorCode, RestbackupError } from "../errors.ts";
 import type { ContentsTotals, ContentsWarning } from "./contents.ts";
+import { type PackSource, startPacking } from "./pack.ts";
 import type { Selection } from "./selection.ts";
 import type { Volume } from "./volumes.ts";
 import { startWorker } from "./worker.ts";
 import type { ArchiveDescription } from "./write-archive.ts";
 
-/** What the worker is started with: enough to begin reading. */
+/** What the worker is started with. */
 export interface ReadingRequest {
-  readonly selection: Selection;
+  readonly source: PackSource;
   /** zstd level, 1 to 19. */
   readonly level: number;
 }
@@ -70,15 +71,24 @@ export interface ArchiveHooks {
  */
 export class ArchiveMaker {
   readonly #worker: Worker;
+  readonly #packing: Worker;
   readonly #signal: AbortSignal | undefined;
   readonly #replies: ArchiveReply[] = [];
   #failure: { readonly error: unknown } | undefined;
   #wake: (() => void) | undefined;
   readonly #abort = (): void => this.#fail(this.#signal?.reason);
 
-  constructor(request: ReadingRequest, signal: AbortSignal | undefined) {
+  /** @param level zstd's, 1 to 19. */
+  constructor(selection: Selection, level: number, signal: AbortSignal | undefined) {
     this.#signal = signal;
-    this.#worker = startWorker("archive-worker", request);
+    const { worker, source } = startPacking(selection);
+    const request: ReadingRequest = { source, level };
+    this.#packing = worker;
+    this.#packing.on("error", (error) => this.#fail(error));
+    this.#packing.on("exit", (code) => {
+      if (code !== 0) this.#fail(new Error(`the packing worker stopped early (${code})`));
+    });
+    this.#worker = startWorker("archive-worker", request, [source.port]);
     this.#worker.on("message", (reply: ArchiveReply) => {
       this.#replies.push(reply);
       this.#wake?.();
@@ -135,8 +145,9 @@ export class ArchiveMaker {
   /** Ends the workers. What they were writing stays for the caller to remove. */
   async stop(): Promise<void> {
     this.#signal?.removeEventListener("abort", this.#abort);
-    this.#worker.removeAllListeners("exit");
-    await this.#worker.terminate();
+    const workers = [this.#packing, this.#worker];
+    for (const worker of workers) worker.removeAllListeners("exit");
+    await Promise.all(workers.map((worker) => worker.terminate()));
   }
 
   #fail(error: unknown): void {

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import { RestbackupError } from "../errors.ts";
 import type { PackReply, PackRequest } from "./pack.ts";
 import { Packer, type PackSink } from "./packer.ts";
@@ -8,13 +8,13 @@ import { Packer, type PackSink } from "./packer.ts";
  * for each buffer whether it is free (0) or in use (1); the packer sleeps while none is.
  */
 
-const { selection, buffers, slots } = workerData as PackRequest;
+const { selection, buffers, slots, port } = workerData as PackRequest;
 const state = new Int32Array(slots);
 const frames = buffers.map((buffer) => new Uint8Array(buffer));
 let current = 0;
 
 function reply(message: PackReply): void {
-  parentPort!.postMessage(message);
+  port.postMessage(message);
 }
 
 const sink: PackSink = {

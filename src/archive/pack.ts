@@ -1,3 +1,4 @@
+import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { type ErrorCode, RestbackupError } from "../errors.ts";
 import { free } from "../memory.ts";
 import type { ContentsWarning } from "./contents.ts";
@@ -6,12 +7,18 @@ import type { PackedSegment, PackTotals } from "./packer.ts";
 import type { Selection } from "./selection.ts";
 import { startWorker } from "./worker.ts";
 
-/** What the worker is started with. */
-export interface PackRequest {
-  readonly selection: Selection;
+/** Where packed parts come from; may be handed to another thread. */
+export interface PackSource {
   readonly buffers: readonly SharedArrayBuffer[];
   /** A cell for each buffer, and one that counts releases. */
   readonly slots: SharedArrayBuffer;
+  /** Where each {@link PackReply} comes. */
+  readonly port: MessagePort;
+}
+
+/** What the packing worker is started with. */
+export interface PackRequest extends PackSource {
+  readonly selection: Selection;
 }
 
 export type PackReply =
@@ -41,18 +48,25 @@ export type Packed =
 /** Frame buffers in turn: one being read into, and as many as can be compressed meanwhile. */
 const BUFFERS = 4;
 
-/**
- * Packs a selection in a worker, which begins at once, and compresses its frames on the thread pool,
- * several at once. Nothing runs ahead of the consumer by more than a few frames. Throws `io` for
- * what cannot be read.
- */
-export function packTree(selection: Selection, level: number): AsyncGenerator<Packed> {
+/** Packs a selection in a worker, which begins at once. */
+export function startPacking(selection: Selection): { worker: Worker; source: PackSource } {
   const slots = new SharedArrayBuffer(4 * (BUFFERS + 1));
-  const state = new Int32Array(slots);
   const buffers = Array.from({ length: BUFFERS }, () => new SharedArrayBuffer(FRAME_SIZE));
-  const request: PackRequest = { selection, buffers, slots };
-  const worker = startWorker("pack-worker", request);
+  const { port1, port2 } = new MessageChannel();
+  const request: PackRequest = { selection, buffers, slots, port: port1 };
+  const worker = startWorker("pack-worker", request, [port1]);
+  return { worker, source: { buffers, slots, port: port2 } };
+}
 
+/**
+ * What is packed, its frames compressed on the thread pool, several at once. Nothing runs ahead of
+ * the consumer by more than a few frames. Throws `io` for what cannot be read.
+ */
+export function packedParts(
+  { buffers, slots, port }: PackSource,
+  level: number,
+): AsyncGenerator<Packed> {
+  const state = new Int32Array(slots);
   // Parts in order, each perhaps still being compressed.
   const queue: { readonly part: Promise<Packed>; readonly slot?: number }[] = [];
   let wake: (() => void) | undefined;
@@ -62,9 +76,8 @@ export function packTree(selection: Selection, level: number): AsyncGenerator<Pa
     queue.push(slot === undefined ? { part } : { part, slot });
     wake?.();
   };
-  const fail = (error: unknown): void => push(Promise.reject(error));
 
-  worker.on("message", (reply: PackReply) => {
+  port.on("message", (reply: PackReply) => {
     switch (reply.type) {
       case "frame": {
         const content = new Uint8Array(buffers[reply.slot]!, 0, reply.length);
@@ -86,18 +99,18 @@ export function packTree(selection: Selection, level: number): AsyncGenerator<Pa
         );
         break;
       case "failed":
-        fail(
-          new RestbackupError(reply.code, reply.message, {
-            ...(reply.hint === undefined ? {} : { hint: reply.hint }),
-          }),
+        push(
+          Promise.reject(
+            new RestbackupError(reply.code, reply.message, {
+              ...(reply.hint === undefined ? {} : { hint: reply.hint }),
+            }),
+          ),
         );
         break;
       default:
         push(Promise.resolve(reply));
     }
   });
-  worker.on("error", fail);
-  worker.on("exit", (code) => fail(new Error(`the packing worker stopped early (${code})`)));
   async function* parts(): AsyncGenerator<Packed> {
     try {
       for (;;) {
@@ -117,8 +130,7 @@ export function packTree(selection: Selection, level: number): AsyncGenerator<Pa
         if (part.type === "done") return;
       }
     } finally {
-      worker.removeAllListeners("exit");
-      await worker.terminate();
+      port.close();
     }
   }
   return parts();

@@ -96,7 +96,7 @@ async function makeBackup(options: BackupOptions): Promise<BackupResult> {
     "volume size in bytes",
   );
   const selection = resolveSelection({ ...options, skip: storeFolders(store) });
-  const maker = new ArchiveMaker({ selection, level }, signal);
+  const maker = new ArchiveMaker(selection, level, signal);
   try {
     const age = await createAgePrologue({
       ...(key === undefined ? {} : { key }),
