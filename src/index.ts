@@ -10,6 +10,7 @@ export type {
   ContentsTotals,
   ContentsWarning,
 } from "./archive/contents.ts";
+export type { TarMember } from "./archive/gnu-tar/reader.ts";
 export { decryptAge, encryptAge, verifyAge } from "./encryption/age-stream.ts";
 export type { ByteSource } from "./encryption/byte-source.ts";
 export {
@@ -20,6 +21,7 @@ export {
   encryptChlorocrypt,
   verifyChlorocrypt,
 } from "./encryption/chlorocrypt.ts";
+export type { HeaderOptions } from "./encryption/header.ts";
 export {
   generateIdentity,
   parseKey,
@@ -63,9 +65,25 @@ export {
   type ArchiveEntry,
   type EntrySelector,
   findEntry,
-  listEntries,
+  type ListOptions,
 } from "./operations/entries.ts";
 export { type FallbackOptions, restoreWithFallback } from "./operations/fallback.ts";
+export {
+  type LegacyReadOptions,
+  type LegacyRestoreOptions,
+  type LegacyRestoreResult,
+  type LegacyResult,
+  type LegacySelector,
+  type LegacyShowResult,
+  type LegacyVerifyOptions,
+  type LegacyVerifyResult,
+  restoreLegacy,
+  showLegacy,
+  verifyLegacy,
+} from "./operations/legacy.ts";
+export type { LegacyChain } from "./operations/legacy-chain.ts";
+export { type ListBackupsOptions, list } from "./operations/list.ts";
+export type { OpenOptions } from "./operations/open-entry.ts";
 export type { OnProgress, Progress } from "./operations/progress.ts";
 export { type RehearseOptions, type RehearseResult, rehearse } from "./operations/rehearse.ts";
 export {
@@ -81,7 +99,10 @@ export {
   verify,
 } from "./operations/restore.ts";
 export type { FetchedFile, GetFileSettings, TransferSettings } from "./operations/transfer.ts";
+export type { Session } from "./stores/backup-api.ts";
+export type { Environment } from "./stores/dispatcher.ts";
 export { type OpenStoreOptions, openStore } from "./stores/open.ts";
+export type { RetryPolicy } from "./stores/retry.ts";
 export type {
   PutSource,
   Store,

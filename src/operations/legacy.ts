@@ -22,14 +22,14 @@ import { type Authenticity, checkAge, requireRoot } from "./restore.ts";
  * wrote them.
  */
 
-interface LegacyOptions extends EntrySelector {
+export interface LegacySelector extends EntrySelector {
   readonly store: Store;
   /** What archives in chlorocrypt were encrypted with. */
   readonly passphrase?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-interface LegacyReadOptions extends LegacyOptions {
+export interface LegacyReadOptions extends LegacySelector {
   /** Take archives of which nothing proves who wrote them: all that are not encrypted. */
   readonly allowUnauthenticated?: boolean | undefined;
   readonly onProgress?: OnProgress | undefined;
@@ -46,7 +46,7 @@ export interface LegacyRestoreOptions extends LegacyReadOptions {
   readonly maxBytes?: number | undefined;
 }
 
-interface LegacyResult {
+export interface LegacyResult {
   /** The archive that was meant; `legacy` tells of its chain. */
   readonly archive: ArchiveEntry;
   /** The names of all archives that were read, in order. */
@@ -151,7 +151,7 @@ export interface LegacyShowResult {
 }
 
 /** What is in one archive of older tools, of a chain that one only. It is fetched as it is read. */
-export async function showLegacy(options: LegacyOptions): Promise<LegacyShowResult> {
+export async function showLegacy(options: LegacySelector): Promise<LegacyShowResult> {
   return stoppable(options.signal, async () => {
     const archive = await findLegacyEntry(options);
     const source = await openLegacy(options.store, archive.objects[0]!, {
@@ -162,7 +162,7 @@ export async function showLegacy(options: LegacyOptions): Promise<LegacyShowResu
   });
 }
 
-async function findLegacyEntry(options: LegacyOptions): Promise<ArchiveEntry> {
+async function findLegacyEntry(options: LegacySelector): Promise<ArchiveEntry> {
   const archive = await findEntry(options.store, options, { signal: options.signal, legacy: true });
   if (archive.legacy !== undefined) return archive;
   throw new RestbackupError("usage", `${printable(archive.entry)} is no archive of older tools.`);

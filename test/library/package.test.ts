@@ -156,9 +156,9 @@ describe("the published package", () => {
   test("is typed strictly", () => {
     writeFileSync(
       join(work, "app", "typed.mts"),
-      `import { BackupApiClient, type BackupResult, RestbackupError, listEntries } from "restbackup";
+      `import { BackupApiClient, type BackupResult, RestbackupError, list } from "restbackup";
        const client: BackupApiClient = new BackupApiClient("https://a:b@host/", { env: {} });
-       export const entries: Promise<readonly { entry: string }[]> = listEntries(client.store, {});
+       export const entries: Promise<readonly { entry: string }[]> = list({ store: client.store });
        export const size = (result: BackupResult): number => result.size;
        export const code = (error: RestbackupError): string => error.code;
        // @ts-expect-error: a name is needed
