@@ -9,6 +9,7 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 const entryPoints = {
   cli: "src/cli/main.ts",
   backup: "src/action/backup.ts",
+  "cache-process": "src/action/cache-process.ts",
   restore: "src/action/restore.ts",
   "archive-worker": "src/archive/archive-worker.ts",
   "file-worker": "src/archive/file-worker.ts",
@@ -24,6 +25,8 @@ const limits: Record<string, number> = {
   "restore.js": 1_000_000,
   "verify.js": 1_000_000,
   "snapshot.js": 1_000_000,
+  // Started by the first two where `cache` asks for it, as a process of its own.
+  "cache-process.js": 1_000_000,
 };
 
 /** Bundled CommonJS packages call `require` for Node's own modules; ES modules have none. */
@@ -37,14 +40,32 @@ const slim: Plugin = {
   setup({ onResolve }) {
     const undici = fileURLToPath(import.meta.resolve("./slim/undici.js"));
     const httpClient = fileURLToPath(import.meta.resolve("./slim/actions-http-client.js"));
+    const cacheTar = fileURLToPath(import.meta.resolve("./slim/actions-cache-tar.js"));
+    const cacheUndici = fileURLToPath(import.meta.resolve("./slim/http-client-undici.js"));
+    const xml = fileURLToPath(import.meta.resolve("./slim/azure-core-xml.js"));
     const llhttp = fileURLToPath(import.meta.resolve("undici/lib/llhttp/llhttp-wasm.js"));
     // Its change to a prototype must stay, though package.json says that no module of ours acts.
-    onResolve({ filter: /^undici$/ }, () => ({ path: undici, sideEffects: true }));
-    onResolve({ filter: /^@actions\/http-client(\/.*)?$/ }, () => ({ path: httpClient }));
+    onResolve({ filter: /^undici$/ }, ({ importer }) =>
+      isIn("@actions/http-client", importer)
+        ? { path: cacheUndici }
+        : { path: undici, sideEffects: true },
+    );
+    onResolve({ filter: /^@actions\/http-client(\/.*)?$/ }, ({ importer }) =>
+      isIn("@actions/cache", importer) ? undefined : { path: httpClient },
+    );
+    onResolve({ filter: /^\.\/internal\/tar\.js$/ }, ({ importer }) =>
+      isIn("@actions/cache", importer) ? { path: cacheTar } : undefined,
+    );
+    onResolve({ filter: /^@azure\/core-xml$/ }, () => ({ path: xml }));
     // One HTTP parser instead of two: the one without SIMD runs on every processor.
     onResolve({ filter: /llhttp_simd-wasm\.js$/ }, () => ({ path: llhttp }));
   },
 };
+
+/** Whether a module belongs to a package, or to one that is nested in it. */
+function isIn(name: string, module: string): boolean {
+  return module.replaceAll("\\", "/").includes(`/node_modules/${name}/`);
+}
 
 export interface Bundle {
   /** Every file of dist, by its name there. */

@@ -1,6 +1,7 @@
 import { type BackupResult, backup } from "../operations/backup.ts";
 import { openStore } from "../stores/open.ts";
 import { countInWords, durationInWords, sizeInWords, visible } from "../words.ts";
+import { cacheFor } from "./cache.ts";
 import { backupInputs } from "./inputs.ts";
 import { sparseProgress } from "./progress.ts";
 import {
@@ -16,15 +17,16 @@ import { backupSummary } from "./summary.ts";
 import { workflowSource } from "./workflow.ts";
 
 await runStep("Backup failed", async (signal) => {
-  const { accessUrl, ifNoFilesFound, ...what } = await backupInputs();
+  const { accessUrl, ifNoFilesFound, cache, ...what } = await backupInputs();
   const store = await openStore(accessUrl, { env: process.env, create: true });
+  const cached = cache ? await cacheFor("saving", store) : undefined;
   try {
     say(`Backing up to ${store.description}`);
     const start = performance.now();
     const result = await unlessNothing(ifNoFilesFound, "Nothing was backed up", () =>
       backup({
         ...what,
-        store,
+        store: cached?.store ?? store,
         source: workflowSource(process.env),
         onProgress: sparseProgress(say),
         signal,
@@ -39,6 +41,7 @@ await runStep("Backup failed", async (signal) => {
     const createtime = isoTime(result.createtime);
     setOutputs({ entry, size, sha256, createtime, files: totals.files });
     say(`Stored ${entry}: ${inWords(result)}, in ${durationInWords(seconds)}`);
+    if (cached !== undefined) say(cached.inWords());
     annotateWarnings(
       "Not everything could be backed up as it was",
       result.warnings.map(({ path, problem }) => `${visible(path)}: ${problem}`),
@@ -53,6 +56,7 @@ await runStep("Backup failed", async (signal) => {
       }),
     );
   } finally {
+    await cached?.close();
     await store.close();
   }
 });

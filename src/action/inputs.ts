@@ -19,6 +19,8 @@ export type WhenNothing = "error" | "warn" | "ignore";
 export interface BackupInputs extends Omit<BackupOptions, "store"> {
   readonly accessUrl: string;
   readonly ifNoFilesFound: WhenNothing;
+  /** Give the cache of GitHub Actions a copy. */
+  readonly cache: boolean;
 }
 
 /** What the snapshot step is to do. */
@@ -32,6 +34,8 @@ export interface RestoreInputs extends Omit<RestoreOptions, "store"> {
   readonly ifNotFound: WhenNothing;
   /** Take an older backup where the newest cannot be restored. */
   readonly fallback: boolean;
+  /** Ask the cache of GitHub Actions for a copy first. */
+  readonly cache: boolean;
 }
 
 /** What the verify step is to do. */
@@ -56,6 +60,7 @@ export async function backupInputs(): Promise<BackupInputs> {
     patterns: true,
     exclude: lines("exclude"),
     cwd: workspace(),
+    cache: boolean("cache"),
   };
 }
 
@@ -141,6 +146,7 @@ export async function restoreInputs(): Promise<RestoreInputs> {
     overwrite: boolean("overwrite"),
     ifNotFound: whenNothing("if-not-found"),
     fallback,
+    cache: boolean("cache"),
   };
 }
 

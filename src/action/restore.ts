@@ -4,6 +4,7 @@ import { incompleteNewest } from "../operations/newest.ts";
 import { restore } from "../operations/restore.ts";
 import { openStore } from "../stores/open.ts";
 import { countInWords, durationInWords, sizeInWords, visible } from "../words.ts";
+import { cacheFor } from "./cache.ts";
 import { failureText } from "./failure.ts";
 import { restoreInputs } from "./inputs.ts";
 import { sparseProgress } from "./progress.ts";
@@ -19,12 +20,15 @@ import { runStep } from "./step.ts";
 import { restoreSummary } from "./summary.ts";
 
 await runStep("Restore failed", async (signal) => {
-  const { accessUrl, ifNotFound, fallback, ...what } = await restoreInputs();
+  const { accessUrl, ifNotFound, fallback, cache, ...what } = await restoreInputs();
   const store = await openStore(accessUrl, { env: process.env, onWhole: say });
+  // A part of an archive takes a few requests for ranges, its copy would be taken whole.
+  const cached = cache && what.include === undefined ? await cacheFor("loading", store) : undefined;
   try {
     say(`Restoring from ${store.description}`);
     const start = performance.now();
-    const options = { ...what, store, onProgress: sparseProgress(say), signal };
+    const source = cached?.store ?? store;
+    const options = { ...what, store: source, onProgress: sparseProgress(say), signal };
     const passedOver: string[] = [];
     const onPassedOver: FallbackOptions["onPassedOver"] = ({ entry }, { message }) => {
       say(`Passing over ${entry}: ${message}`);
@@ -34,7 +38,7 @@ await runStep("Restore failed", async (signal) => {
       fallback ? restoreWithFallback({ ...options, onPassedOver }) : restore(options),
     );
     if (result === undefined) {
-      setOutputs({ entry: "", found: false, createtime: "", files: 0 });
+      setOutputs({ entry: "", found: false, createtime: "", files: 0, "cache-hit": false });
       return;
     }
     const seconds = (performance.now() - start) / 1000;
@@ -45,9 +49,11 @@ await runStep("Restore failed", async (signal) => {
       found: true,
       createtime: isoTime(archive.createtime),
       files: totals.files,
+      "cache-hit": cached?.hit ?? false,
     });
     const files = `${countInWords(totals.files, "file")}, ${sizeInWords(totals.bytes)}`;
     say(`Restored ${entry} to ${to}: ${files}, in ${durationInWords(seconds)}`);
+    if (cache) say(cached?.inWords() ?? "Cache: not used: include fetches only what it needs");
     const incomplete = fallback ? undefined : await incompleteNewest(store, what, { signal });
     if (incomplete !== undefined) {
       core.warning(failureText(incomplete), {
@@ -63,6 +69,7 @@ await runStep("Restore failed", async (signal) => {
     const { description } = store;
     await writeSummary(restoreSummary(result, { store: description, path: to, seconds }));
   } finally {
+    await cached?.close();
     await store.close();
   }
 });
