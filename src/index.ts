@@ -100,8 +100,8 @@ export {
 } from "./operations/restore.ts";
 export type { FetchedFile, GetFileSettings, TransferSettings } from "./operations/transfer.ts";
 export type { Session } from "./stores/backup-api.ts";
-export type { Environment } from "./stores/dispatcher.ts";
 export { type OpenStoreOptions, openStore } from "./stores/open.ts";
+export type { Environment } from "./stores/proxy.ts";
 export type { RetryPolicy } from "./stores/retry.ts";
 export type {
   PutSource,

@@ -67,6 +67,14 @@ export function resolveSelection(request: SelectionRequest): Selection {
   return { root, rules, exclude: [...(request.exclude ?? [])], skip };
 }
 
+/** Whether nothing can be found, since nothing is where any of the patterns begins. */
+export function isNowhere({ root, rules }: Selection): boolean {
+  return rules.every(
+    ({ negate, base }) =>
+      negate || fs.lstatSync(path.join(root, base), { throwIfNoEntry: false }) === undefined,
+  );
+}
+
 /** What a line means below the root; undefined for an exclusion that touches nothing there. */
 function ruleOf(
   { negate, base, rest }: { negate: boolean; base: string; rest: string },

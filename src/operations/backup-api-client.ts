@@ -1,5 +1,5 @@
 import { BackupApiStore, type Session } from "../stores/backup-api.ts";
-import type { Environment } from "../stores/dispatcher.ts";
+import type { Environment } from "../stores/proxy.ts";
 import type { RetryPolicy } from "../stores/retry.ts";
 import type { Store, StoredEntry, StoredObject } from "../stores/store.ts";
 import type { Content } from "./content.ts";
@@ -13,6 +13,7 @@ import {
   type TransferSettings,
 } from "./transfer.ts";
 
+/** How the client reaches its server. */
 export interface BackupApiClientOptions {
   /** Environment variables, for the proxy settings `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`. */
   readonly env?: Environment;
@@ -147,6 +148,7 @@ export class BackupApiClient implements AsyncDisposable {
     return this.#store.close();
   }
 
+  /** Closes connections at the end of a block, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

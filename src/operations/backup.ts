@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ContentsSource, ContentsTotals, ContentsWarning } from "../archive/contents.ts";
 import { type ArchiveHooks, ArchiveMaker, type MadeArchive } from "../archive/make-archive.ts";
-import { resolveSelection } from "../archive/selection.ts";
+import { isNowhere, resolveSelection } from "../archive/selection.ts";
 import type { Volume } from "../archive/volumes.ts";
 import { createAgePrologue } from "../encryption/age.ts";
 import { authenticate } from "../encryption/authentication.ts";
@@ -21,6 +21,7 @@ import { stoppable } from "./aborted.ts";
 import { listEntries } from "./entries.ts";
 import { type OnProgress, ProgressMeter } from "./progress.ts";
 
+/** What to back up, where to, and for whom. */
 export interface BackupOptions {
   readonly store: Store;
   /** The NAME part of the entry name. */
@@ -51,6 +52,7 @@ export interface BackupOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What was made and stored. */
 export interface BackupResult {
   /** The entry's name, without volume suffix. */
   readonly entry: string;
@@ -80,6 +82,28 @@ const PARALLEL_UPLOADS = 3;
  * Packs, encrypts and stores. Resolves once the store has confirmed size and digest of everything,
  * and lists it complete. Throws `not-found` when nothing matches, before anything is stored; when
  * it throws later, what was stored is an incomplete set, which nothing takes for a backup.
+ *
+ * @throws {@link RestbackupError} `usage`, `not-found`, `io`, `aborted`, `store-unreachable` and
+ * `store-refused`.
+ *
+ * @example
+ * ```ts
+ * import { backup, openStore, parseKey } from "restbackup";
+ *
+ * const store = await openStore(process.env.RESTBACKUP_ACCESS_URL!);
+ * const key = await parseKey(process.env.RESTBACKUP_KEY!);
+ * const { entry, totals } = await backup({
+ *   store,
+ *   key,
+ *   name: "website",
+ *   paths: ["public"],
+ *   cwd: process.cwd(),
+ *   onProgress: ({ phase, bytes }) => console.error(`${phase}: ${bytes} bytes`),
+ *   signal: AbortSignal.timeout(3_600_000),
+ * });
+ * console.log(`${entry} holds ${totals.files} files`);
+ * await store.close();
+ * ```
  */
 export function backup(options: BackupOptions): Promise<BackupResult> {
   return stoppable(options.signal, () => makeBackup(options));
@@ -96,6 +120,7 @@ async function makeBackup(options: BackupOptions): Promise<BackupResult> {
     "volume size in bytes",
   );
   const selection = resolveSelection({ ...options, skip: storeFolders(store) });
+  if (isNowhere(selection)) throw nothingFound(options);
   const maker = new ArchiveMaker(selection, level, signal);
   try {
     const age = await createAgePrologue({
@@ -180,8 +205,12 @@ function checkNotEmpty(totals: ContentsTotals, options: BackupOptions): void {
   // A plain path that exists is something, even an empty folder; a pattern is after files.
   const something = totals.files + totals.links > 0;
   if (something || (options.patterns !== true && totals.directories > 0)) return;
-  throw new RestbackupError("not-found", "No files were found to back up.", {
-    hint: `Looked in ${options.cwd} for: ${options.paths.join(", ")}`,
+  throw nothingFound(options);
+}
+
+function nothingFound({ cwd, paths }: BackupOptions): RestbackupError {
+  return new RestbackupError("not-found", "No files were found to back up.", {
+    hint: `Looked in ${cwd} for: ${paths.join(", ")}`,
   });
 }
 

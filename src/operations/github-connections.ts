@@ -1,5 +1,6 @@
 import type { Dispatcher } from "undici";
-import { createDispatcher, type Environment } from "../stores/dispatcher.ts";
+import { createDispatcher } from "../stores/dispatcher.ts";
+import type { Environment } from "../stores/proxy.ts";
 
 /** Does something with connections to any origin, through the machine's proxies, and closes them. */
 export async function withConnections<T>(

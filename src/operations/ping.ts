@@ -1,5 +1,6 @@
 import { RestbackupError } from "../errors.ts";
-import { createDispatcher, type Environment } from "../stores/dispatcher.ts";
+import { createDispatcher } from "../stores/dispatcher.ts";
+import type { Environment } from "../stores/proxy.ts";
 
 /** What a dead man's switch is told; it raises the alarm after a failure, or when nothing comes. */
 type PingKind = "start" | "success" | "fail";

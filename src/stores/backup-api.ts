@@ -14,10 +14,10 @@ import {
   type Scrub,
   scrubber,
 } from "./backup-api-answers.ts";
-import { createDispatcher, type Environment } from "./dispatcher.ts";
 import { filePieces } from "./file-pieces.ts";
 import { parseListing } from "./listing-json.ts";
 import { checkObjectName, encodeObjectPath } from "./object-name.ts";
+import { type Environment, proxyFor } from "./proxy.ts";
 import { formatReprDigest, parseReprDigest } from "./repr-digest.ts";
 import { DEFAULT_RETRY, PassingFailure, Patience, type RetryPolicy, withRetries } from "./retry.ts";
 import { sha256Of } from "./sha256.ts";
@@ -95,7 +95,8 @@ export class BackupApiStore implements Store {
   readonly description: string;
   readonly #origin: string;
   readonly #authorization: string;
-  readonly #dispatcher: Dispatcher;
+  readonly #env: Environment;
+  #dispatcher: Promise<Dispatcher> | undefined;
   readonly #retry: RetryPolicy;
   readonly #timeouts: Timeouts;
   readonly #scrub: Scrub;
@@ -106,7 +107,7 @@ export class BackupApiStore implements Store {
     this.#download(name, { signal, onBytes }),
   );
 
-  /** Throws `usage` for an access url that is none. */
+  /** Throws `usage` for an access url, or a proxy in the environment, that is none. */
   constructor(accessUrl: string, options: BackupApiOptions = {}) {
     const { username, password, origin } = parseAccessUrl(accessUrl);
     const basic = Buffer.from(`${username}:${password}`).toString("base64");
@@ -114,7 +115,8 @@ export class BackupApiStore implements Store {
     this.#origin = origin;
     this.#authorization = `Basic ${basic}`;
     this.#scrub = scrubber([basic, `${username}:${password}`, password]);
-    this.#dispatcher = createDispatcher(origin, options.env ?? {});
+    this.#env = options.env ?? {};
+    proxyFor(origin, this.#env);
     this.#retry = options.retry ?? DEFAULT_RETRY;
     this.#timeouts = options.timeouts ?? DEFAULT_TIMEOUTS;
     this.#onWhole = options.onWhole;
@@ -431,15 +433,25 @@ export class BackupApiStore implements Store {
   }
 
   async close(): Promise<void> {
-    await this.#dispatcher.destroy();
+    const dispatcher = await this.#dispatcher?.catch(() => undefined);
+    await dispatcher?.destroy();
     await this.#wholes.close();
+  }
+
+  /** Loaded with the first request: it takes as long to start as all else that talks to a store. */
+  #connect(): Promise<Dispatcher> {
+    this.#dispatcher ??= import("./dispatcher.ts").then(({ createDispatcher }) =>
+      createDispatcher(this.#origin, this.#env),
+    );
+    return this.#dispatcher;
   }
 
   /** Sends one request. Throws a {@link PassingFailure} when no answer comes. */
   async #request(doing: string, options: RequestOptions): Promise<Answer> {
     const isPut = options.method === "PUT";
+    const dispatcher = await this.#connect();
     try {
-      return await this.#dispatcher.request({
+      return await dispatcher.request({
         origin: this.#origin,
         path: options.path,
         method: options.method,

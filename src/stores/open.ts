@@ -1,9 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { RestbackupError } from "../errors.ts";
-import type { Environment } from "./dispatcher.ts";
+import type { Environment } from "./proxy.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Store } from "./store.ts";
 
+/** How a store is opened. */
 export interface OpenStoreOptions {
   /** Environment variables, for the proxy settings `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`. */
   readonly env?: Environment;
@@ -27,7 +28,7 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
   switch (scheme) {
     case "https":
     case "http": {
-      // Loaded when needed: together they take a tenth of a second to start.
+      // Only the kind that is needed is loaded.
       const { BackupApiStore } = await import("./backup-api.ts");
       return new BackupApiStore(url, options);
     }
