@@ -47,6 +47,7 @@ export interface ContentsSource {
   readonly run?: string;
 }
 
+/** How much there is. */
 export interface ContentsTotals {
   readonly files: number;
   readonly directories: number;

@@ -12,9 +12,20 @@ import { decryptChunk, ENCRYPTED_CHUNK, NONCE, payloadKey, plaintextSize } from 
  * Encrypts a stream to an age v1 file, which `age -d` and every other age tool reads. Memory stays
  * at some chunks of 64 KiB, whatever the size.
  *
- * @param options whom to encrypt to: a key (its newest identity, or a passphrase), recipients, or
+ * @param options - whom to encrypt to: a key (its newest identity, or a passphrase), recipients, or
  * a key and recipients.
  * @throws {@link RestbackupError} `usage` for neither, and for what age does not allow together.
+ *
+ * @example
+ * ```ts
+ * import { decryptAge, encryptAge, generateIdentity, parseKey, parseRecipients } from "restbackup";
+ *
+ * const { identity, recipient } = await generateIdentity();
+ * const recipients = await parseRecipients(recipient);
+ * const encrypted = encryptAge([Buffer.from("for you alone")], { recipients });
+ * const key = await parseKey(identity);
+ * console.log(Buffer.concat(await Array.fromAsync(decryptAge(encrypted, key))).toString());
+ * ```
  */
 export async function* encryptAge(
   source: ByteSource,

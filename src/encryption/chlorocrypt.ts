@@ -91,7 +91,7 @@ export async function* encryptChlorocrypt(
  * Of a file that was cut right after a MAC, 1 in 256 on average ends as if it were whole: only its
  * length, or the archive inside, tells (docs/chlorocrypt.md, "What the format cannot tell").
  *
- * @param source is closed when reading stops early.
+ * @param source - is closed when reading stops early.
  * @throws {@link ChlorocryptError} `wrong-key` or `damaged`, with `fault`; `usage` as
  * {@link encryptChlorocrypt} does.
  */

@@ -16,6 +16,7 @@ export interface Header {
   readonly fileKey: Uint8Array;
 }
 
+/** Whom to encrypt to: a key, recipients, or both where age allows it. */
 export interface HeaderOptions {
   readonly key?: SecretKey | undefined;
   readonly recipients?: readonly Recipient[] | undefined;

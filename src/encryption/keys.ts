@@ -32,6 +32,7 @@ export class SecretKey {
   /** The recipient of each identity, newest first; empty for a passphrase. */
   readonly recipients: readonly Recipient[];
 
+  /** @internal */
   constructor(kind: SecretKey["kind"], recipients: readonly Recipient[], material: KeyMaterial) {
     this.kind = kind;
     this.recipients = recipients;
@@ -180,7 +181,7 @@ export async function parseRecipients(text: string | readonly string[]): Promise
   return [...found].map((recipient) => ({ text: recipient }));
 }
 
-/** A new identity and its recipient. */
+/** A new age identity, which is a secret, and its recipient, which is not. */
 export async function generateIdentity(
   options: { readonly postQuantum?: boolean } = {},
 ): Promise<{ identity: string; recipient: string }> {

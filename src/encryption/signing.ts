@@ -30,8 +30,10 @@ const secrets = new WeakMap<SigningKey, KeyObject>();
 
 /** Signs archives; printing it shows only its public half. */
 export class SigningKey {
+  /** The public half. */
   readonly signer: string;
 
+  /** @internal */
   constructor(seed: Uint8Array) {
     const secret = createPrivateKey({
       key: Buffer.concat([PKCS8, seed]),
@@ -44,6 +46,10 @@ export class SigningKey {
   }
 }
 
+/**
+ * A new key for a machine that writes backups it cannot read, and its public half, the signer, which
+ * restoring sides list as trusted.
+ */
 export function generateSigningKey(): { signingKey: string; signer: string } {
   const seed = randomBytes(32);
   const signingKey = bech32.encodeFromBytes(SECRET_PREFIX, seed).toUpperCase();

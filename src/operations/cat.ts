@@ -7,11 +7,13 @@ import type { ArchiveEntry } from "./entries.ts";
 import { type Authenticity, openEntry, requireAuthentic } from "./open-entry.ts";
 import type { ReadOptions } from "./restore.ts";
 
+/** Which file of which backup. */
 export interface CatOptions extends ReadOptions {
   /** Of the file, below the archive's root; a leading `./` is no part of it. */
   readonly path: string;
 }
 
+/** One file of a backup. */
 export interface CatResult {
   readonly archive: ArchiveEntry;
   readonly authenticity: Authenticity;
@@ -27,6 +29,19 @@ export interface CatResult {
 /**
  * One file of a backup, read with what lies around it and nothing else. Throws `not-found` when
  * there is none of that path, `usage` when it is no file.
+ *
+ * @example
+ * ```ts
+ * import { cat, openStore, parseKey } from "restbackup";
+ * import { createWriteStream } from "node:fs";
+ * import { pipeline } from "node:stream/promises";
+ *
+ * const store = await openStore(process.env.RESTBACKUP_ACCESS_URL!);
+ * const key = await parseKey(process.env.RESTBACKUP_KEY!);
+ * const { content } = await cat({ store, key, name: "website", path: "index.html" });
+ * await pipeline(content, createWriteStream("index-of-the-backup.html"));
+ * await store.close();
+ * ```
  */
 export function cat(options: CatOptions): Promise<CatResult> {
   return stoppable(options.signal, () => openFile(options));

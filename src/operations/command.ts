@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { RestbackupError, systemCode } from "../errors.ts";
 
+/** A command for a restored folder. */
 export interface ShellCommand {
   /** One or more lines for a shell: `bash` or else `sh`, stopping at the first that fails; on Windows PowerShell. */
   readonly line: string;

@@ -18,6 +18,7 @@ import type { ReadOptions } from "./restore.ts";
 /** What is not alike about an entry that both sides have. */
 export type Aspect = "type" | "content" | "target" | "mode" | "owner" | "time";
 
+/** One path that is not on both sides, or not the same. */
 export interface Difference {
   readonly path: string;
   readonly change: "added" | "removed" | "changed";
@@ -25,6 +26,7 @@ export interface Difference {
   readonly aspects: readonly Aspect[];
 }
 
+/** What differs, and between what. */
 export interface DiffResult {
   readonly from: ArchiveEntry;
   /** The later backup, or the folder that was compared with. */
@@ -49,6 +51,7 @@ export async function diffEntries(from: ReadOptions, to: ReadOptions): Promise<D
   };
 }
 
+/** Which backup to compare with which folder. */
 export interface DiffFolderOptions extends ReadOptions {
   /** Absolute path. */
   readonly folder: string;

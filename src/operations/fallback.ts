@@ -5,6 +5,7 @@ import type { ArchiveEntry } from "./entries.ts";
 import { newestFirst, requireComplete } from "./newest.ts";
 import { type RestoreOptions, type RestoreResult, restore } from "./restore.ts";
 
+/** What to restore, and whom to tell of backups that could not be. */
 export interface FallbackOptions extends Omit<RestoreOptions, "entry"> {
   /** Told of each backup that was passed over, and why. */
   readonly onPassedOver: (archive: ArchiveEntry, why: RestbackupError) => void;

@@ -29,12 +29,14 @@ export interface LegacySelector extends EntrySelector {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What to read, and what to believe. */
 export interface LegacyReadOptions extends LegacySelector {
   /** Take archives of which nothing proves who wrote them: all that are not encrypted. */
   readonly allowUnauthenticated?: boolean | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
 
+/** What to restore of older tools, and where to. */
 export interface LegacyRestoreOptions extends LegacyReadOptions {
   /** The folder to make. */
   readonly to: string;
@@ -46,6 +48,7 @@ export interface LegacyRestoreOptions extends LegacyReadOptions {
   readonly maxBytes?: number | undefined;
 }
 
+/** What was read of a chain, and what that proves. */
 export interface LegacyResult {
   /** The archive that was meant; `legacy` tells of its chain. */
   readonly archive: ArchiveEntry;
@@ -56,6 +59,7 @@ export interface LegacyResult {
   readonly warnings: readonly string[];
 }
 
+/** What came back. */
 export interface LegacyRestoreResult extends LegacyResult {
   /** Absolute path of the restored folder. */
   readonly to: string;
@@ -67,6 +71,21 @@ export interface LegacyRestoreResult extends LegacyResult {
  * Brings an archive of older tools back into a folder, with all of the chain below it applied and
  * deletions made again, whole or not at all, as `restore` does. The target's checks are the same.
  * Throws `unauthentic` for what is not encrypted, unless allowed.
+ *
+ * @example
+ * ```ts
+ * import { openStore, restoreLegacy } from "restbackup";
+ *
+ * const store = await openStore(process.env.RESTBACKUP_ACCESS_URL!);
+ * const { applied } = await restoreLegacy({
+ *   store,
+ *   entry: "photos-20100521T110003Z-inc1.tar.gz",
+ *   to: "photos-as-they-were",
+ *   allowUnauthenticated: true,
+ * });
+ * console.log(applied.join(", "));
+ * await store.close();
+ * ```
  */
 export function restoreLegacy(options: LegacyRestoreOptions): Promise<LegacyRestoreResult> {
   return stoppable(options.signal, () => restoreChain(options));
@@ -115,6 +134,7 @@ async function restoreChain(options: LegacyRestoreOptions): Promise<LegacyRestor
   }
 }
 
+/** What to read, and how old it may be. */
 export interface LegacyVerifyOptions extends LegacyReadOptions {
   /** Seconds; throws `stale` when the archive is older by the store's clock. */
   readonly maxAge?: number | undefined;
@@ -122,6 +142,7 @@ export interface LegacyVerifyOptions extends LegacyReadOptions {
   readonly now?: Date | undefined;
 }
 
+/** What was read and checked. */
 export interface LegacyVerifyResult extends LegacyResult {
   /** Sums over all archives of the chain. */
   readonly totals: ContentsTotals;
@@ -143,6 +164,7 @@ export function verifyLegacy(options: LegacyVerifyOptions): Promise<LegacyVerify
   });
 }
 
+/** What is in one archive. */
 export interface LegacyShowResult {
   readonly archive: ArchiveEntry;
   readonly authenticity: Authenticity;

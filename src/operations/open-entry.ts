@@ -16,6 +16,7 @@ export type Authenticity =
   | { readonly by: "signer"; readonly signer: string }
   | { readonly by: "none" };
 
+/** Which backup to open, and with what. */
 export interface OpenOptions extends EntrySelector {
   readonly store: Store;
   readonly key: SecretKey;

@@ -10,6 +10,7 @@ import { newestFirst, requireComplete } from "./newest.ts";
 import { openEntry, requireAuthentic } from "./open-entry.ts";
 import { checkAge, type ReadOptions, type RestoreResult, restore, verify } from "./restore.ts";
 
+/** Which backup to rehearse, and what is expected of it. */
 export interface RehearseOptions extends ReadOptions {
   /** The scratch folder: new or empty, and the caller's to remove. */
   readonly to: string;
@@ -31,6 +32,7 @@ export interface RehearseOptions extends ReadOptions {
   readonly onGood?: ((archive: ArchiveEntry) => void) | undefined;
 }
 
+/** What came back, and what it was compared with. */
 export interface RehearseResult extends RestoreResult {
   /** The backup before it that could be read, for its size. */
   readonly previous:

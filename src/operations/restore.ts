@@ -13,11 +13,13 @@ import { type OnProgress, ProgressMeter } from "./progress.ts";
 
 export type { Authenticity } from "./open-entry.ts";
 
+/** Which backup to read, and what to believe. */
 export interface ReadOptions extends OpenOptions {
   readonly allowUnauthenticated?: boolean | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
 
+/** What to restore, and where to. */
 export interface RestoreOptions extends ReadOptions {
   /** The folder to make. */
   readonly to: string;
@@ -31,6 +33,7 @@ export interface RestoreOptions extends ReadOptions {
   readonly maxBytes?: number | undefined;
 }
 
+/** What came back, and who wrote it. */
 export interface RestoreResult {
   readonly archive: ArchiveEntry;
   readonly index: ContentsIndex;
@@ -48,6 +51,20 @@ export interface RestoreResult {
  * new folder beside the target, then moved into place. Throws `target-exists` before anything is
  * read when the target holds something and `overwrite` is not given; whatever it throws, the
  * target is as it was.
+ *
+ * @throws {@link RestbackupError} `target-exists`, `not-found`, `wrong-key`, `damaged`,
+ * `unauthentic`, `io`, `usage`, `aborted`, `store-unreachable` and `store-refused`.
+ *
+ * @example
+ * ```ts
+ * import { openStore, parseKey, restore } from "restbackup";
+ *
+ * const store = await openStore(process.env.RESTBACKUP_ACCESS_URL!);
+ * const key = await parseKey(process.env.RESTBACKUP_KEY!);
+ * const { archive, to, totals } = await restore({ store, key, name: "website", to: "restored" });
+ * console.log(`${totals.files} files of ${archive.entry} are in ${to}`);
+ * await store.close();
+ * ```
  */
 export function restore(options: RestoreOptions): Promise<RestoreResult> {
   return stoppable(options.signal, () => restoreEntry(options));
@@ -108,6 +125,7 @@ export function requireRoot(sameOwner: boolean | undefined): void {
   });
 }
 
+/** What to check, and how old it may be. */
 export interface VerifyOptions extends ReadOptions {
   /**
    * Seconds; throws `stale` when the backup is older: by the store's clock, before anything is
@@ -118,13 +136,35 @@ export interface VerifyOptions extends ReadOptions {
   readonly now?: Date | undefined;
 }
 
+/** What was read and checked. */
 export interface VerifyResult {
   readonly archive: ArchiveEntry;
   readonly index: ContentsIndex;
   readonly authenticity: Authenticity;
 }
 
-/** Reads the whole archive and checks everything a restore would, writing nothing. */
+/**
+ * Reads the whole archive and checks everything a restore would, writing nothing.
+ *
+ * @throws {@link RestbackupError} `stale` with `maxAge`, and what {@link restore} throws but for what
+ * concerns the target.
+ *
+ * @example
+ * ```ts
+ * import { openStore, parseKey, RestbackupError, verify } from "restbackup";
+ *
+ * const store = await openStore(process.env.RESTBACKUP_ACCESS_URL!);
+ * const key = await parseKey(process.env.RESTBACKUP_KEY!);
+ * try {
+ *   await verify({ store, key, name: "website", maxAge: 26 * 3600 });
+ * } catch (error) {
+ *   if (!(error instanceof RestbackupError)) throw error;
+ *   console.error(error.code, error.message, error.hint ?? "");
+ *   process.exitCode = 1;
+ * }
+ * await store.close();
+ * ```
+ */
 export function verify(options: VerifyOptions): Promise<VerifyResult> {
   return stoppable(options.signal, () => verifyEntry(options));
 }
@@ -180,6 +220,7 @@ function hours(seconds: number): string {
     : `${(seconds / 3600).toFixed(1)} hours`;
 }
 
+/** What is inside a backup. */
 export interface ShowResult {
   readonly archive: ArchiveEntry;
   readonly index: ContentsIndex;

@@ -99,11 +99,13 @@ async function* checked(
   }
 }
 
+/** How to fetch an object into a file. */
 export interface GetFileSettings extends TransferSettings {
   /** Replace the file when it exists. */
   readonly overwrite?: boolean | undefined;
 }
 
+/** A file that was written. */
 export interface FetchedFile {
   /** Absolute. */
   readonly path: string;

@@ -33,6 +33,7 @@ export interface PutSource {
   readonly file?: string;
 }
 
+/** How a transfer is stopped and watched. */
 export interface TransferOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with bytes moved since the last call; a retry reports a negative number first. */

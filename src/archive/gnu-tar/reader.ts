@@ -32,10 +32,11 @@ export interface TarMember {
   /** Directories in an incremental archive: what they held (`parseDumpdir`). */
   readonly dumpdir: Buffer | undefined;
   /** Files: what is stored, holes left out. To be read before the next member, or not at all. */
-  content(): AsyncGenerator<Piece>;
+  content(): AsyncGenerator<TarPiece>;
 }
 
-interface Piece {
+/** Bytes of a file in a tar archive, and where in the file they belong. */
+export interface TarPiece {
   readonly at: number;
   readonly bytes: Buffer;
 }
@@ -178,7 +179,7 @@ function kindOf({ typeflag }: Header, path: string): TarMember["kind"] {
   }
 }
 
-async function* placed(data: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
+async function* placed(data: AsyncIterable<Buffer>): AsyncGenerator<TarPiece> {
   let at = 0;
   for await (const bytes of data) {
     yield { at, bytes };
@@ -190,7 +191,7 @@ async function* placed(data: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
 async function* spread(
   { extents }: SparseFile,
   data: AsyncIterable<Buffer>,
-): AsyncGenerator<Piece> {
+): AsyncGenerator<TarPiece> {
   let index = 0;
   let done = 0;
   for await (const bytes of data) {
