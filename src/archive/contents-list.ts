@@ -173,12 +173,21 @@ function knownFields(index: StoredIndex): StoredIndex {
   };
 }
 
-/** The entries of one segment's JSON lines, as many as it states. Throws `damaged`. */
-export function* parseEntries(
+/**
+ * The entries of one segment's JSON lines, as many as it states, read as they are iterated; the lines'
+ * memory may be used again at once. Throws `damaged`, then.
+ */
+export function parseEntries(
   lines: Buffer,
   segment: Pick<Segment, "entries" | "first">,
 ): Generator<ContentsEntry> {
-  const text = lines.toString("utf8");
+  return entriesIn(lines.toString("utf8"), segment);
+}
+
+function* entriesIn(
+  text: string,
+  segment: Pick<Segment, "entries" | "first">,
+): Generator<ContentsEntry> {
   let from = 0;
   let count = 0;
   while (from < text.length) {

@@ -42,6 +42,29 @@ export interface Extracted {
 
 const ZEROS = Buffer.alloc(BLOCK);
 
+/** Entries to come, read one by one: those of a whole list would outlive many a garbage collection. */
+class EntryQueue {
+  readonly #sources: Iterator<ContentsEntry>[] = [];
+  #next: ContentsEntry | undefined;
+
+  add(entries: Iterable<ContentsEntry>): void {
+    this.#sources.push(entries[Symbol.iterator]());
+  }
+
+  get next(): ContentsEntry | undefined {
+    while (this.#next === undefined && this.#sources.length > 0) {
+      const { done, value } = this.#sources[0]!.next();
+      if (done === true) this.#sources.shift();
+      else this.#next = value;
+    }
+    return this.#next;
+  }
+
+  take(): void {
+    this.#next = undefined;
+  }
+}
+
 /** A file whose content is coming in. */
 interface OpenFile {
   readonly entry: ContentsEntry;
@@ -61,13 +84,13 @@ export class Extractor {
   readonly #options: ExtractOptions;
   /** Undefined when nothing is to be written. */
   readonly #maker: FileMaker | undefined;
-  readonly #queue: ContentsEntry[] = [];
-  #queueAt = 0;
+  readonly #queue = new EntryQueue();
   /** Next byte of the tar stream, when it comes whole. */
   #position = 0;
-  /** Bytes the stream must hold next: a header, padding or the trailer. */
-  #expected: Uint8Array = new Uint8Array(0);
+  /** Bytes the stream must hold next: those of a header, padding or the trailer, up to an end. */
+  #expected: Buffer = ZEROS;
   #expectedAt = 0;
+  #expectedEnd = 0;
   /** Where headers are made: each is compared before the next is. */
   readonly #header = Buffer.alloc(USUAL_HEADER);
   #trailer = false;
@@ -99,11 +122,9 @@ export class Extractor {
     return this.#bytes + (this.#open?.done ?? 0);
   }
 
-  /** Announces entries, in archive order, before their content comes. */
+  /** Announces entries, in archive order, before their content comes; they are taken as it does. */
   entries(entries: Iterable<ContentsEntry>): void {
-    this.#queue.splice(0, this.#queueAt);
-    this.#queueAt = 0;
-    for (const entry of entries) this.#queue.push(entry);
+    this.#queue.add(entries);
     if (!this.#options.whole) this.#selected(0, ZEROS.subarray(0, 0));
   }
 
@@ -115,10 +136,10 @@ export class Extractor {
 
   /** After the last piece, once all files are made: links, modes and times that had to wait. */
   end(): Extracted {
-    if (this.#open !== undefined || this.#queueAt < this.#queue.length) {
+    if (this.#open !== undefined || this.#queue.next !== undefined) {
       throw damaged("The archive lacks content that its contents list names.");
     }
-    if (this.#options.whole && (!this.#trailer || this.#expectedAt < this.#expected.length)) {
+    if (this.#options.whole && (!this.#trailer || this.#expectedAt < this.#expectedEnd)) {
       throw damaged("The archive's tar stream does not end where its contents list does.");
     }
     if (this.#maker !== undefined) {
@@ -154,14 +175,14 @@ export class Extractor {
     if (offset !== this.#position) throw damaged("The archive's frames are not in order.");
     let at = 0;
     while (at < bytes.length) {
-      if (this.#expectedAt < this.#expected.length) {
-        at += this.#compare(bytes.subarray(at));
+      if (this.#expectedAt < this.#expectedEnd) {
+        at += this.#compare(bytes, at);
       } else if (this.#open !== undefined) {
         at += this.#fill(bytes.subarray(at), at);
       } else {
         this.#next();
       }
-      if (this.#expectedAt === this.#expected.length && this.#current !== undefined) {
+      if (this.#expectedAt === this.#expectedEnd && this.#current !== undefined) {
         const entry = this.#current;
         this.#current = undefined;
         at += this.#begin(entry, bytes, at, offset);
@@ -172,9 +193,9 @@ export class Extractor {
 
   /** Sets what the stream must hold next. */
   #next(): void {
-    const entry = this.#queue[this.#queueAt];
+    const entry = this.#queue.next;
     if (entry !== undefined) {
-      this.#queueAt += 1;
+      this.#queue.take();
       this.#order.check(entry);
       this.#current = entry;
       this.#expect(tarHeader(entry, this.#header));
@@ -186,15 +207,17 @@ export class Extractor {
     }
   }
 
-  #expect(bytes: Uint8Array): void {
+  #expect(bytes: Buffer, length = bytes.length): void {
     this.#expected = bytes;
     this.#expectedAt = 0;
+    this.#expectedEnd = length;
   }
 
-  #compare(bytes: Uint8Array): number {
-    const length = Math.min(bytes.length, this.#expected.length - this.#expectedAt);
-    const expected = this.#expected.subarray(this.#expectedAt, this.#expectedAt + length);
-    if (Buffer.compare(expected, bytes.subarray(0, length)) !== 0) {
+  /** Compares what is expected with what is there `at`; returns for how many bytes. */
+  #compare(bytes: Uint8Array, at: number): number {
+    const length = Math.min(bytes.length - at, this.#expectedEnd - this.#expectedAt);
+    const from = this.#expectedAt;
+    if (this.#expected.compare(bytes, at, at + length, from, from + length) !== 0) {
       throw damaged("The archive's tar stream is not what its contents list says.");
     }
     this.#expectedAt += length;
@@ -213,7 +236,7 @@ export class Extractor {
     const size = entry.size!;
     if (size <= bytes.length - at) {
       this.#wholeFile(entry, bytes.subarray(at, at + size), at);
-      this.#expect(ZEROS.subarray(0, paddedSize(size) - size));
+      this.#expect(ZEROS, paddedSize(size) - size);
       return size;
     }
     this.#openFile(entry);
@@ -228,7 +251,7 @@ export class Extractor {
     this.#append(file, piece, at);
     if (file.done === size) {
       this.#closeFile(file);
-      if (this.#options.whole) this.#expect(ZEROS.subarray(0, paddedSize(size) - size));
+      if (this.#options.whole) this.#expect(ZEROS, paddedSize(size) - size);
     }
     return piece.length;
   }
@@ -244,7 +267,7 @@ export class Extractor {
         at = from + this.#fill(bytes.subarray(from - offset), from - offset);
         continue;
       }
-      const entry = this.#queue[this.#queueAt];
+      const entry = this.#queue.next;
       if (entry === undefined) return;
       if (entry.type === "file" && entry.size! > 0) {
         if (entry.offset! >= end) return;
@@ -255,7 +278,7 @@ export class Extractor {
       } else {
         this.#make(entry);
       }
-      this.#queueAt += 1;
+      this.#queue.take();
     }
   }
 
