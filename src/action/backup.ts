@@ -41,7 +41,6 @@ await runStep("Backup failed", async (signal) => {
     const createtime = isoTime(result.createtime);
     setOutputs({ entry, size, sha256, createtime, files: totals.files });
     say(`Stored ${entry}: ${inWords(result)}, in ${durationInWords(seconds)}`);
-    if (cached !== undefined) say(cached.inWords());
     annotateWarnings(
       "Not everything could be backed up as it was",
       result.warnings.map(({ path, problem }) => `${visible(path)}: ${problem}`),
@@ -56,6 +55,7 @@ await runStep("Backup failed", async (signal) => {
       }),
     );
   } finally {
+    if (cached !== undefined) say(cached.inWords());
     await cached?.close();
     await store.close();
   }

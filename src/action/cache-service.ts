@@ -85,10 +85,11 @@ export function answerOf(status: number | null, log: string): CacheAnswer {
 
 /** The last thing the package complained of, without urls: theirs are signed. */
 function complaintIn(log: string): string | undefined {
-  const complaints = [
-    ...log.matchAll(/^(?:::(?:warning|error)::|(?=Failed to |Cache \w+ skipped))(.*)$/gm),
-  ];
-  const text = complaints.at(-1)?.[1]?.trim();
+  const lines = log.matchAll(/^(?:::(?:warning|error)::|(?=Failed to |Cache \w+ skipped))(.*)$/gm);
+  const text = [...lines]
+    .at(-1)?.[1]
+    ?.trim()
+    .replace(/^Failed to (save|restore|load): /, "");
   if (!text) return undefined;
   return printable(text.replaceAll(/%0[AD]/g, " ").replaceAll(/\bhttps?:\/\/\S+/g, "(url)"));
 }

@@ -57,7 +57,7 @@ export function savingStore(store: Store, cache: CacheService): CachedStore {
     hit: false,
     inWords() {
       const saved = `saved ${countInWords(objects, "volume")}, ${sizeInWords(bytes)}`;
-      if (problem === undefined) return `Cache: ${saved}`;
+      if (problem === undefined) return `Cache: ${objects === 0 ? "nothing to save" : saved}`;
       return `Cache: ${objects === 0 ? "not saved" : `${saved}, and no more`}: ${problem}`;
     },
     close: async () => {},

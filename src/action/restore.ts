@@ -53,7 +53,6 @@ await runStep("Restore failed", async (signal) => {
     });
     const files = `${countInWords(totals.files, "file")}, ${sizeInWords(totals.bytes)}`;
     say(`Restored ${entry} to ${to}: ${files}, in ${durationInWords(seconds)}`);
-    if (cache) say(cached?.inWords() ?? "Cache: not used: include fetches only what it needs");
     const incomplete = fallback ? undefined : await incompleteNewest(store, what, { signal });
     if (incomplete !== undefined) {
       core.warning(failureText(incomplete), {
@@ -69,6 +68,7 @@ await runStep("Restore failed", async (signal) => {
     const { description } = store;
     await writeSummary(restoreSummary(result, { store: description, path: to, seconds }));
   } finally {
+    if (cache) say(cached?.inWords() ?? "Cache: not used: include fetches only what it needs");
     await cached?.close();
     await store.close();
   }

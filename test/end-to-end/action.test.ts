@@ -96,6 +96,7 @@ describe("a backup and its restore", () => {
       found: "true",
       createtime: stored.outputs.createtime,
       files: stored.outputs.files,
+      "cache-hit": "false",
     });
     expect(treeOf(inWorkspace("restored"))).toEqual(treeOf(inWorkspace("tree")));
   });
@@ -293,7 +294,7 @@ describe("nothing to work on", () => {
     expect(run.annotations.map((annotation) => annotation.name)).toEqual(annotations);
     expect(run.exitCode).toBe(exitCode);
     if (exitCode === 1) failed(run);
-    else expect(run.outputs).toEqual({ entry: "", found: "false", createtime: "", files: "0" });
+    else expect(run.outputs).toMatchObject({ entry: "", found: "false", files: "0" });
     if (exitCode === 0) expect(run.summary).toContain("Nothing was restored");
     expect(fs.existsSync(inWorkspace("restored"))).toBe(false);
   });

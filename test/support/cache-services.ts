@@ -27,7 +27,6 @@ export async function startCacheV1(): Promise<TestCache> {
   const { log, warn, error } = console;
   const { startEphemeralDtu } = await import("dtu-github-actions/ephemeral");
   const { url, close } = await startEphemeralDtu(folder);
-  Object.assign(console, { log, warn, error });
   const { readdirSync, readFileSync, rmSync, writeFileSync } = await import("node:fs");
   return {
     env: { ACTIONS_CACHE_URL: `${url}/`, ACTIONS_RUNTIME_TOKEN: RUNTIME_TOKEN },
@@ -39,6 +38,8 @@ export async function startCacheV1(): Promise<TestCache> {
     },
     async close() {
       await close();
+      // While it runs it has these write to a file.
+      Object.assign(console, { log, warn, error });
       rmSync(folder, { recursive: true, force: true });
     },
   };
