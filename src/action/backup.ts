@@ -2,6 +2,7 @@ import { type BackupResult, backup } from "../operations/backup.ts";
 import { openStore } from "../stores/open.ts";
 import { countInWords, durationInWords, sizeInWords, visible } from "../words.ts";
 import { cacheFor } from "./cache.ts";
+import { changesFor } from "./changes.ts";
 import { backupInputs } from "./inputs.ts";
 import { sparseProgress } from "./progress.ts";
 import {
@@ -18,7 +19,10 @@ import { workflowSource } from "./workflow.ts";
 
 await runStep("Backup failed", async (signal) => {
   const { accessUrl, ifNoFilesFound, cache, ...what } = await backupInputs();
-  const store = await openStore(accessUrl, { env: process.env, create: true });
+  // A server that sends archives whole only is not asked for two to compare their contents lists.
+  const whole = new AbortController();
+  const onWhole = () => whole.abort();
+  const store = await openStore(accessUrl, { env: process.env, create: true, onWhole });
   const cached = cache ? await cacheFor("saving", store) : undefined;
   try {
     say(`Backing up to ${store.description}`);
@@ -46,8 +50,11 @@ await runStep("Backup failed", async (signal) => {
       result.warnings.map(({ path, problem }) => `${visible(path)}: ${problem}`),
     );
     const { description } = store;
+    const enough = AbortSignal.any([signal, whole.signal]);
+    const changes = await changesFor(result, { ...what, store, signal: enough });
     await writeSummary(
       backupSummary(result, {
+        changes,
         store: description,
         name: what.name,
         seconds,

@@ -1,5 +1,6 @@
 import type { ContentsWarning } from "../archive/contents.ts";
 import type { BackupResult } from "../operations/backup.ts";
+import type { Changes } from "../operations/changes.ts";
 import type { RehearseResult } from "../operations/rehearse.ts";
 import type { Authenticity, RestoreResult } from "../operations/restore.ts";
 import type { SnapshotResult } from "../operations/snapshot.ts";
@@ -21,6 +22,8 @@ interface StoredWhere {
   readonly seconds: number;
   /** The public half of the key that signed it, if one did. */
   readonly signer?: string | undefined;
+  /** What is other than in the backup before, if there is one. */
+  readonly changes?: Changes | undefined;
 }
 
 /** What a backup did, in Markdown for the step's summary. */
@@ -61,6 +64,7 @@ function backupParts(result: BackupResult, where: StoredWhere): string[] {
         "Size",
         `${sizeInWords(totals.bytes)}, stored as ${sizeInWords(size)}${ratio(size, totals.bytes)}`,
       ],
+      ...(where.changes === undefined ? [] : [["Changed", changesInWords(where.changes)] as const]),
       ...(objects.length > 1 ? [["Volumes", String(objects.length)] as const] : []),
       ["Time", `${durationInWords(where.seconds)}${rate(totals.bytes, where.seconds)}`],
       ["Authenticated", authenticatedInWords(result.authenticated)],
@@ -70,6 +74,20 @@ function backupParts(result: BackupResult, where: StoredWhere): string[] {
     "To bring it back, with `RESTBACKUP_ACCESS_URL` and `RESTBACKUP_KEY` set:",
     codeBlock(restoreCommand(result, where.name, where.signer)),
   ];
+}
+
+function changesInWords({ since, storedMore, counts }: Changes): string {
+  const stored =
+    storedMore === 0
+      ? "as much stored"
+      : `${sizeInWords(Math.abs(storedMore))} ${storedMore > 0 ? "more" : "less"} stored`;
+  const parts = counts === undefined ? [] : [countsInWords(counts)];
+  return `${[...parts, stored].join("; ")}; since ${code(since.entry)}`;
+}
+
+function countsInWords({ added, changed, removed }: NonNullable<Changes["counts"]>): string {
+  if (added + changed + removed === 0) return "nothing";
+  return `${grouped(added)} added, ${grouped(changed)} changed, ${grouped(removed)} removed`;
 }
 
 /** What a restore did, in Markdown for the step's summary. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { backupSummary, code, restoreCommand, restoreSummary } from "../../src/action/summary.ts";
 import type { BackupResult } from "../../src/operations/backup.ts";
+import type { Changes } from "../../src/operations/changes.ts";
 import type { RestoreResult } from "../../src/operations/restore.ts";
 
 const entry = "website-20261123T094012Z.tar.zst.age";
@@ -35,6 +36,30 @@ describe("the summary of a backup", () => {
     expect(text).toContain("| Authenticated | by the secret key |");
     expect(text).toContain(`\nnpx restbackup restore ${entry} --to ./website\n`);
     expect(text).not.toContain(":warning:");
+  });
+
+  const since = {
+    entry: "website-20261122T094012Z.tar.zst.age",
+    name: "website",
+    createtime: 1_795_340_412,
+    size: 297 * 2 ** 20,
+    objects: [],
+    complete: true,
+  };
+
+  it("says what changed since the backup before, as far as that can be told", () => {
+    const counts = { added: 1200, changed: 3, removed: 0 };
+    const rowOf = (changes: Changes) =>
+      /^\| Changed \| (.*) \|$/m.exec(backupSummary(result, { ...where, changes }))?.[1];
+    expect(rowOf({ since, storedMore: 3 * 2 ** 20, counts })).toBe(
+      `1,200 added, 3 changed, 0 removed; 3.0 MiB more stored; since \`${since.entry}\``,
+    );
+    expect(rowOf({ since, storedMore: -812 })).toBe(`812 B less stored; since \`${since.entry}\``);
+    const none = { added: 0, changed: 0, removed: 0 };
+    expect(rowOf({ since, storedMore: 0, counts: none })).toBe(
+      `nothing; as much stored; since \`${since.entry}\``,
+    );
+    expect(backupSummary(result, where)).not.toContain("Changed");
   });
 
   it("says plainly that nothing proves who wrote it, and what a restore then needs", () => {

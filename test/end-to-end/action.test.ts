@@ -128,6 +128,33 @@ describe("a backup and its restore", () => {
     expect(back.summary).toContain("https://github.com/octo-org/website/actions/runs/1658821493");
   });
 
+  it("are summed up with what changed since the backup before, as far as the keys can tell", async () => {
+    makeTree(inWorkspace("tree"));
+    const first = done(await backup());
+    expect(first.summary).not.toContain("| Changed |");
+    fs.writeFileSync(inWorkspace("tree", "new"), "new");
+    const [file] = filesOf("tree").filter((one) => one !== "new");
+    fs.appendFileSync(inWorkspace("tree", file!), "more");
+    const since = (run: Run) => `since \`${run.outputs.entry}\` |`;
+    const second = done(await backup());
+    const row = (run: Run) => /^\| Changed \| .*$/m.exec(run.summary)?.[0];
+    expect(row(second)).toMatch(
+      /^\| Changed \| 1 added, [1-9]\d* changed, 0 removed; \d.* stored; /,
+    );
+    expect(row(second)).toContain(since(first));
+    fs.rmSync(inWorkspace("tree", "new"));
+    // What this runner cannot read tells its size in the listing all the same.
+    const third = done(await backup({ key: "", recipients: recipient }));
+    expect(third.annotations).toEqual([]);
+    expect(row(third)).toMatch(/^\| Changed \| \d+ B (less|more) stored; since /);
+    expect(row(third)).toContain(since(second));
+    const other = await generateIdentity();
+    const fourth = done(await backup({ key: other.identity }));
+    expect(fourth.annotations).toEqual([]);
+    expect(row(fourth)).toMatch(/^\| Changed \| (\d+ B (less|more)|as much) stored; since /);
+    expect(row(fourth)).toContain(since(third));
+  });
+
   // The command is written for a POSIX shell.
   it.skipIf(process.platform === "win32")(
     "end with a command that restores elsewhere",
