@@ -10,7 +10,7 @@ export type {
   ContentsTotals,
   ContentsWarning,
 } from "./archive/contents.ts";
-export type { TarMember } from "./archive/gnu-tar/reader.ts";
+export type { TarMember, TarPiece } from "./archive/gnu-tar/reader.ts";
 export { decryptAge, encryptAge, verifyAge } from "./encryption/age-stream.ts";
 export type { ByteSource } from "./encryption/byte-source.ts";
 export {
