@@ -29,6 +29,33 @@ describe.each(["action.yml", "restore/action.yml", "snapshot/action.yml", "verif
   },
 );
 
+describe("the README", () => {
+  const sections = read("README.md").split(/^(?=\w+ \(`restbackup\/restbackup)/m);
+
+  it.each([
+    ["action.yml", "restbackup/restbackup"],
+    ["restore/action.yml", "restbackup/restbackup/restore"],
+    ["verify/action.yml", "restbackup/restbackup/verify"],
+    ["snapshot/action.yml", "restbackup/restbackup/snapshot"],
+  ])("names the inputs, defaults and outputs of %s as it does", (name, action) => {
+    const manifest = parse(read(name));
+    const section = sections.find((text) => text.split("\n")[0]!.includes(`(\`${action}\`)`))!;
+    const rows = [...section.matchAll(/^\| (`.*?) \|(.*?)\| .* \|$/gm)];
+    const described = rows.flatMap(([, names, shown]) =>
+      namesIn(names!).map((one) => [one, shown!]),
+    );
+    expect(described.map(([input]) => input).sort()).toEqual(Object.keys(manifest.inputs).sort());
+    for (const [input, shown] of described) {
+      const standard = manifest.inputs[input!].default;
+      if (standard !== undefined) expect(shown, input).toContain(`\`${standard}\``);
+    }
+    const outputs = namesIn(/^Outputs: (.*)$/m.exec(section)![1]!);
+    expect(outputs.sort()).toEqual(Object.keys(manifest.outputs).sort());
+  });
+
+  const namesIn = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, word]) => word!);
+});
+
 describe("the workflows", async () => {
   const lint = await createLinter();
   const files = fs.readdirSync(new URL(".github/workflows/", root));
