@@ -1,14 +1,16 @@
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { generateIdentity } from "../../src/encryption/keys.ts";
+import { startCacheV2 } from "../support/cache-services.ts";
 import { startServer, type TestServer, temporaryFolder } from "../support/server.ts";
 import { startTunnelProxy, type TunnelProxy } from "../support/tunnel-proxy.ts";
 import { runAction } from "./harness.ts";
 import { makeTree, treeOf } from "./tree.ts";
 
 const LOGIN = "runner:pr0xyPassw0rd";
-/** A name that only the proxy can resolve; the server's certificate is for `localhost`. */
+/** A name of the server that its certificate is for. */
 const INSIDE = "localhost";
 
 let server: TestServer;
@@ -61,6 +63,56 @@ it.each(["https_proxy", "HTTPS_PROXY"])(
     for (const run of [stored, back]) expect(run.log + run.summary).not.toContain("pr0xyPassw0rd");
   },
 );
+
+it("the cache of GitHub Actions is reached through the proxy too", async () => {
+  const host = "results.actions.test";
+  const [cert, key] = ["cert.pem", "key.pem"].map((file) => path.join(workspace, file));
+  execFileSync(
+    "openssl",
+    [
+      ...["req", "-x509", "-nodes", "-days", "2", "-subj", `/CN=${host}`],
+      ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+      ...["-addext", `subjectAltName=DNS:${host}`, "-keyout", key!, "-out", cert!],
+    ],
+    { stdio: "pipe" },
+  );
+  const cache = await startCacheV2({
+    host,
+    cert: fs.readFileSync(cert!),
+    key: fs.readFileSync(key!),
+  });
+  try {
+    const { identity } = await generateIdentity();
+    fs.mkdirSync(path.join(workspace, "cached"));
+    makeTree(path.join(workspace, "cached", "tree"));
+    const authorities = path.join(workspace, "authorities.pem");
+    fs.writeFileSync(authorities, fs.readFileSync(server.caFile!) + fs.readFileSync(cert!, "utf8"));
+    const step = (folder: "." | "restore", to: string) =>
+      runAction(folder, {
+        with: {
+          "access-url": server.accessUrl,
+          key: identity,
+          name: "cached",
+          path: to,
+          cache: "true",
+        },
+        workspace,
+        env: {
+          ...cache.env,
+          https_proxy: `http://${LOGIN}@127.0.0.1:${proxy.port}`,
+          no_proxy: "127.0.0.1",
+          NODE_EXTRA_CA_CERTS: authorities,
+        },
+      });
+    const before = proxy.tunnels.length;
+    expect((await step(".", "cached/tree")).log).toContain("Cache: saved 1 volume");
+    expect((await step("restore", "cached/restored")).outputs["cache-hit"]).toBe("true");
+    const port = new URL(cache.env.ACTIONS_RESULTS_URL!).port;
+    expect(new Set(proxy.tunnels.slice(before))).toEqual(new Set([`${host}:${port}`]));
+  } finally {
+    await cache.close();
+  }
+});
 
 it("a proxy that does not let the step through is named as the cause, without its password", async () => {
   const { identity } = await generateIdentity();

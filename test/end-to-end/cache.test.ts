@@ -81,7 +81,7 @@ function cacheLine({ log }: Run): string {
 
 describe.each([
   ["version 1", startCacheV1],
-  ["version 2", startCacheV2],
+  ["version 2", () => startCacheV2()],
 ])("the cache of GitHub Actions, spoken to in %s of its protocol,", (_, start) => {
   let cache: TestCache;
   beforeAll(async () => {

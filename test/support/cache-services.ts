@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -48,8 +49,15 @@ export async function startCacheV1(): Promise<TestCache> {
 const TWIRP = "/twirp/github.actions.results.api.v1.CacheService/";
 const BLOBS = "/account/container/";
 
+/** HTTPS for a host of which the certificate is. */
+export interface Secure {
+  readonly host: string;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
 /** Version 2: Twirp calls that hand out urls of blobs, and the blobs, as Azure Blob Storage keeps them. */
-export async function startCacheV2(): Promise<TestCache> {
+export async function startCacheV2(secure?: Secure): Promise<TestCache> {
   const blobs = new Map<string, Buffer>();
   const blocks = new Map<string, Buffer>();
   /** Blobs by key and version. */
@@ -100,7 +108,7 @@ export async function startCacheV2(): Promise<TestCache> {
     return undefined;
   };
 
-  const server = createServer(async (request, response) => {
+  const answer: RequestListener = async (request, response) => {
     try {
       const url = new URL(request.url!, origin);
       if (url.pathname.startsWith(TWIRP)) {
@@ -118,8 +126,10 @@ export async function startCacheV2(): Promise<TestCache> {
       response.statusCode = 400;
       response.end(JSON.stringify({ msg: String(error) }));
     }
-  });
+  };
+  const server = secure === undefined ? createServer(answer) : createSecureServer(secure, answer);
   origin = await listen(server);
+  if (secure !== undefined) origin = `https://${secure.host}:${new URL(origin).port}`;
   return {
     env: serviceV2(origin),
     keys: () => [...entries.values()].map(({ key }) => key),
