@@ -89,7 +89,12 @@ export async function startCacheV2(secure?: Secure): Promise<TestCache> {
   const blob = async (url: URL, request: IncomingMessage): Promise<Buffer | undefined> => {
     const name = url.pathname.slice(BLOBS.length);
     if (url.searchParams.get("sig") !== "c2lnbmF0dXJl") throw new Error("not signed");
-    if (request.method === "GET") return blobs.get(name);
+    if (request.method === "HEAD") return blobs.get(name);
+    if (request.method === "GET") {
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(rangeOf(request) ?? "") ?? [];
+      const content = blobs.get(name);
+      return from === undefined ? content : content?.subarray(Number(from), Number(to) + 1);
+    }
     const body = await buffer(request);
     const block = (id: string) => `${name} ${id}`;
     switch (url.searchParams.get("comp")) {
@@ -119,7 +124,9 @@ export async function startCacheV2(secure?: Secure): Promise<TestCache> {
         return;
       }
       const content = await blob(url, request);
-      response.statusCode = request.method === "PUT" ? 201 : content === undefined ? 404 : 200;
+      const found = rangeOf(request) === undefined ? 200 : 206;
+      response.setHeader("ETag", '"0x8DE2A"');
+      response.statusCode = request.method === "PUT" ? 201 : content === undefined ? 404 : found;
       response.setHeader("Content-Length", content?.length ?? 0);
       response.end(content);
     } catch (error) {
@@ -168,6 +175,11 @@ function serviceV2(origin: string): Record<string, string> {
     ACTIONS_RESULTS_URL: `${origin}/`,
     ACTIONS_RUNTIME_TOKEN: RUNTIME_TOKEN,
   };
+}
+
+/** Azure's own header, or the standard one. */
+function rangeOf({ headers }: IncomingMessage): string | undefined {
+  return headers["x-ms-range"]?.toString() ?? headers.range;
 }
 
 async function listen(server: Server): Promise<string> {
