@@ -11,7 +11,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const bin = (name: string) => join(ROOT, "node_modules", ".bin", name);
@@ -69,9 +71,12 @@ afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 /** Runs a script in the folder of an app that installed the package. */
 function inApp(name: string, script: string) {
+  const temporary = mkdtempSync(join(work, "tmp-"));
   writeFileSync(join(work, "app", name), script);
   const { status, stdout, stderr } = spawnSync(process.execPath, [name], {
     cwd: join(work, "app"),
+    // Where nobody else leaves anything meanwhile.
+    env: { ...process.env, TMPDIR: temporary },
     stdio: ["ignore", "pipe", "pipe"],
     encoding: "utf8",
   });
@@ -141,16 +146,59 @@ describe("the published package", () => {
   test("does nothing when it is imported: no handle, no file, no output", () => {
     const { status, stdout, stderr } = inApp(
       "idle.mjs",
-      `// Node lists the pipes to its parent now and then.
+      `import { readdirSync } from "node:fs";
+       import { tmpdir } from "node:os";
+       // Node lists the pipes to its parent now and then.
        const names = () => process.getActiveResourcesInfo().filter((name) => name !== "PipeWrap").sort().join();
-       const before = names();
+       const listeners = () => process.eventNames().map((name) => [String(name), process.listenerCount(name)]);
+       const traces = () => JSON.stringify({
+         names: names(), listeners: listeners(), globals: Reflect.ownKeys(globalThis).map(String),
+         environment: process.env, files: readdirSync(".").concat(readdirSync(tmpdir())),
+       });
+       const before = traces();
        await import("restbackup");
        // What loading the modules took is over a little later.
        await new Promise((done) => setTimeout(done, 50));
-       const after = names();
-       console.log(after === before ? "same" : after);`,
+       const after = traces();
+       console.log(after === before ? "same" : before + after);`,
     );
     expect([status, stdout.trim(), stderr]).toEqual([0, "same", ""]);
+  });
+
+  test("costs a bundle only what is used of it", async () => {
+    const bundle = async (code: string) => {
+      const { outputFiles } = await build({
+        stdin: { contents: code, resolveDir: join(work, "app") },
+        ...{ bundle: true, write: false, minify: true, platform: "node", format: "esm" },
+        logLevel: "silent",
+      });
+      return outputFiles[0]!.text;
+    };
+    const small = await bundle(
+      'import { RestbackupError } from "restbackup"; console.log(RestbackupError);',
+    );
+    expect(small.length).toBeLessThan(1000);
+    const streams = await bundle(
+      'import { encryptChlorocrypt } from "restbackup"; console.log(encryptChlorocrypt);',
+    );
+    expect(streams.length).toBeLessThan(10_000);
+    expect(await bundle('import "restbackup";')).toHaveLength(0);
+  });
+
+  test("says where it is from, and asks npm to state which build made it", () => {
+    const about = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+    expect(about).toMatchObject({
+      sideEffects: false,
+      publishConfig: { access: "public", provenance: true },
+      repository: { type: "git", url: expect.stringMatching(/^git\+https:\/\/.*\.git$/) },
+    });
+    const { jobs } = parse(readFileSync(join(ROOT, ".github/workflows/release.yml"), "utf8"));
+    // Without this permission there is no provenance; the job that has it runs nothing else.
+    expect(jobs.publish.permissions).toEqual({ contents: "read", "id-token": "write" });
+    expect(jobs.test.permissions).toBeUndefined();
+    expect(jobs.publish.needs).toBe("test");
+    const lines = jobs.publish.steps.flatMap(({ run }: { run?: string }) => run ?? []);
+    expect(lines).toEqual(["npm ci", "npm publish"]);
   });
 
   test("is typed strictly", () => {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { apiReference } from "../../scripts/api-reference.ts";
 import * as library from "../../src/index.ts";
-import { read } from "../docs/documents.ts";
+import { read, tableAfter } from "../docs/documents.ts";
 
 const page = read("docs/api.md");
 let made: string;
@@ -57,5 +57,15 @@ describe("docs/api.md", () => {
     for (const name of ["backup", "restore", "verify", "list", "BackupApiClient", "encryptAge"]) {
       expect(sections("###").get(name)).toContain("Example:");
     }
+  });
+});
+
+describe("docs/library.md", () => {
+  test("explains every code that an error can have", () => {
+    const type = sections("###").get("ErrorCode")!;
+    const codes = [...type.matchAll(/^(?: \| )?"([a-z-]+)"/gm)].map(([, code]) => code);
+    expect(codes.length).toBeGreaterThan(10);
+    const rows = tableAfter(read("docs/library.md"), "| code | meaning");
+    expect(rows.map(([code]) => code!.replaceAll("`", ""))).toEqual(codes);
   });
 });
