@@ -9,7 +9,7 @@ export type CacheAnswer =
   | { readonly done: true }
   | { readonly done: false; readonly reason: string };
 
-export interface CacheCall {
+interface CacheCall {
   /** The name of the stored object whose content it is. */
   readonly name: string;
   /** The folder where the content is, or is to be, the file named `archive`. Used for scratch files too. */
@@ -34,7 +34,15 @@ const KEPT_LOG = 2 ** 16;
 
 /** The cache service that the variables of a runner name, through the real `@actions/cache`. */
 export function actionsCache(env: NodeJS.ProcessEnv): CacheService {
-  return { save: (call) => run("save", call, env), load: (call) => run("load", call, env) };
+  const start = async (action: "save" | "load", call: CacheCall): Promise<CacheAnswer> => {
+    try {
+      return await run(action, call, env);
+    } catch (error) {
+      // A machine that can start no process.
+      return { done: false, reason: error instanceof Error ? error.message : String(error) };
+    }
+  };
+  return { save: (call) => start("save", call), load: (call) => start("load", call) };
 }
 
 function run(

@@ -256,6 +256,27 @@ describe("a backup and its restore", () => {
     }
   });
 
+  it("compare no contents lists where that takes whole archives from a server without ranges", async () => {
+    const plain = await startServer();
+    const front = await startRangelessFront(plain.port);
+    try {
+      const through = { "access-url": front.through(plain.accessUrl), "volume-size": "1MiB" };
+      fs.mkdirSync(inWorkspace("tree"));
+      fs.writeFileSync(inWorkspace("tree", "random.bin"), randomBytes(3_000_000));
+      const first = done(await backup(through));
+      front.requests.length = 0;
+      const second = done(await backup(through));
+      expect(second.annotations).toEqual([]);
+      expect(second.summary).toMatch(/^\| Changed \| (\d+ B (less|more)|as much) stored; since /m);
+      expect(second.summary).toContain(`since \`${first.outputs.entry}\``);
+      const fetched = front.requests.filter((request) => /^GET \/.+/.test(request));
+      expect(fetched.length).toBeLessThanOrEqual(2);
+    } finally {
+      await front.close();
+      await plain.close();
+    }
+  });
+
   it("restore the latest at or before a time, and an older one by its entry", async () => {
     makeTree(inWorkspace("tree"));
     const first = done(await backup());
