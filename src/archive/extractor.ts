@@ -4,7 +4,7 @@ import { RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
 import type { ContentsEntry, ContentsTotals } from "./contents.ts";
 import { EntryOrder } from "./entry-order.ts";
-import { cannotMake, FileMaker, seconds } from "./file-maker.ts";
+import { cannotMake, FileMaker, seconds, wrongContent } from "./file-maker.ts";
 import { systemPath } from "./path-bytes.ts";
 import { BLOCK, paddedSize, TRAILER, tarHeader, USUAL_HEADER } from "./tar-header.ts";
 
@@ -20,8 +20,8 @@ export interface ExtractOptions {
   readonly sameOwner: boolean;
   /**
    * Takes over the making of files: told which parts of the piece given to `content` belong to them,
-   * in order. A file is known to be right when its last part is told of. All must be made before
-   * {@link Extractor.end}.
+   * in order. A file in one part is known to be right; one in several is the maker's to check. All
+   * must be made before {@link Extractor.end}.
    */
   readonly onPart?: (part: FilePart) => void;
 }
@@ -69,7 +69,8 @@ class EntryQueue {
 interface OpenFile {
   readonly entry: ContentsEntry;
   readonly fd: number | undefined;
-  readonly digest: Hash;
+  /** Undefined where whoever makes the file checks it. */
+  readonly digest: Hash | undefined;
   done: number;
 }
 
@@ -323,13 +324,14 @@ export class Extractor {
   }
 
   #openFile(entry: ContentsEntry): void {
-    const elsewhere = this.#maker === undefined || this.#options.onPart !== undefined;
-    const fd = elsewhere ? undefined : this.#create(entry);
-    this.#open = { entry, fd, digest: createHash("sha256"), done: 0 };
+    const elsewhere = this.#options.onPart !== undefined;
+    const fd = elsewhere || this.#maker === undefined ? undefined : this.#create(entry);
+    const digest = elsewhere ? undefined : createHash("sha256");
+    this.#open = { entry, fd, digest, done: 0 };
   }
 
   #append(file: OpenFile, piece: Uint8Array, at: number): void {
-    file.digest.update(piece);
+    file.digest?.update(piece);
     const { entry, done: position } = file;
     this.#options.onPart?.({ entry, at, length: piece.length, position });
     if (file.fd !== undefined) this.#maker!.write(file.fd, file.entry, piece, file.done);
@@ -337,9 +339,11 @@ export class Extractor {
   }
 
   #closeFile(file: OpenFile): void {
-    if (file.digest.digest("hex") !== file.entry.sha256) throw wrongContent(file.entry.path);
+    const { digest, entry } = file;
+    if (digest !== undefined && digest.digest("hex") !== entry.sha256)
+      throw wrongContent(entry.path);
     if (file.fd !== undefined) {
-      this.#maker!.finish(file.fd, file.entry);
+      this.#maker!.finish(file.fd, entry);
       fs.closeSync(file.fd);
     }
     this.#open = undefined;
@@ -448,8 +452,4 @@ function damaged(message: string): RestbackupError {
 
 export function linkToNothing({ path }: ContentsEntry): RestbackupError {
   return damaged(`The archive links ${printable(path)} to something it does not hold.`);
-}
-
-export function wrongContent(path: string): RestbackupError {
-  return damaged(`The content of ${printable(path)} is not what was backed up.`);
 }

@@ -170,3 +170,11 @@ export function cannotMake(path: string, error: unknown): RestbackupError {
   }
   return ioError(`Cannot restore ${printable(path)}`, error);
 }
+
+/** A file that is not what its entry says. */
+export function wrongContent(path: string): RestbackupError {
+  return new RestbackupError(
+    "damaged",
+    `The content of ${printable(path)} is not what was backed up.`,
+  );
+}

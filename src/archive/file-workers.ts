@@ -12,7 +12,8 @@ export interface FilesWorkerData {
 
 /** A part of a file as its maker needs to know it. */
 export interface FilePart extends Omit<CheckedPart, "entry"> {
-  readonly entry: FileEntry;
+  /** With the digest of a file in several parts, which was not checked yet. */
+  readonly entry: FileEntry & { readonly sha256?: string };
 }
 
 /** Parts of files, and the bytes that hold them. */
@@ -36,7 +37,10 @@ interface FileWorker {
   pending: number;
 }
 
-/** Workers that make files beside the thread that checks what is to be in them. */
+/**
+ * Workers that make files beside the thread that checks what is to be in them; of long files, which
+ * come in parts, they check the content too.
+ */
 export class FileWorkers {
   readonly warnings: string[] = [];
   readonly #workers: readonly FileWorker[];
@@ -69,7 +73,7 @@ export class FileWorkers {
     await this.#until(() => worker.pending < EACH);
     worker.pending += 1;
     this.#last = worker;
-    const request = { parts: parts.map((part) => ({ ...part, entry: needed(part.entry) })), bytes };
+    const request = { parts: parts.map(needed), bytes };
     worker.worker.postMessage(request, [bytes.buffer]);
   }
 
@@ -107,15 +111,22 @@ function hintOf({ hint }: { readonly hint: string | undefined }): { hint?: strin
   return hint === undefined ? {} : { hint };
 }
 
-/** An entry without what only its check needs. */
-function needed({ path, mode, mtime, uid, gid, size, sparse }: FileEntry): FileEntry {
+/** A part and its entry without what making the file needs not. */
+function needed({ entry, at, length, position }: CheckedPart): FilePart {
+  const { path, mode, mtime, uid, gid, size, sparse, sha256 } = entry;
   return {
-    path,
-    mode,
-    mtime,
-    size: size!,
-    ...(uid === undefined ? {} : { uid }),
-    ...(gid === undefined ? {} : { gid }),
-    ...(sparse === undefined ? {} : { sparse }),
+    at,
+    length,
+    position,
+    entry: {
+      path,
+      mode,
+      mtime,
+      size: size!,
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+      ...(sparse === undefined ? {} : { sparse }),
+      ...(length === size ? {} : { sha256: sha256! }),
+    },
   };
 }

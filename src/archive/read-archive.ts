@@ -18,7 +18,7 @@ import {
   skippableHeader,
 } from "./contents-list.ts";
 import { comparePaths, EntryOrder } from "./entry-order.ts";
-import { wrongContent } from "./extractor.ts";
+import { wrongContent } from "./file-maker.ts";
 import { decompressFrame } from "./frame.ts";
 import { readFramePart } from "./frame-part.ts";
 import { SEEK_TABLE_FOOTER, type SeekFrame, SeekTable, seekTableSize } from "./seek-table.ts";
