@@ -1,6 +1,7 @@
 import { type SnapshotResult, snapshot } from "../operations/snapshot.ts";
 import { openStore } from "../stores/open.ts";
 import { countInWords, durationInWords, sizeInWords, visible } from "../words.ts";
+import { changesFor } from "./changes.ts";
 import { snapshotInputs } from "./inputs.ts";
 import { sparseProgress } from "./progress.ts";
 import { annotateWarnings, isoTime, say, setOutputs, writeSummary } from "./report.ts";
@@ -11,7 +12,10 @@ import { workflowSource } from "./workflow.ts";
 await runStep("Snapshot failed", async (signal) => {
   const { accessUrl, ...what } = await snapshotInputs();
   const { repository, name } = what;
-  const store = await openStore(accessUrl, { env: process.env, create: true });
+  // A server that sends archives whole only is not asked for two to compare their contents lists.
+  const whole = new AbortController();
+  const onWhole = () => whole.abort();
+  const store = await openStore(accessUrl, { env: process.env, create: true, onWhole });
   try {
     const { description } = store;
     say(`Backing ${repository} up to ${description}`);
@@ -29,8 +33,11 @@ await runStep("Snapshot failed", async (signal) => {
     const seconds = (performance.now() - start) / 1000;
     report(result);
     say(`Stored ${result.entry}: ${inWords(result)}, in ${durationInWords(seconds)}`);
+    const enough = AbortSignal.any([signal, whole.signal]);
+    const changes = await changesFor(result, { ...what, store, signal: enough });
     await writeSummary(
       snapshotSummary(result, {
+        changes,
         repository,
         store: description,
         name,

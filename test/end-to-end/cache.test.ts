@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
@@ -60,6 +60,7 @@ function job(env: Readonly<Record<string, string>>) {
   return {
     name,
     workspace,
+    temp,
     backup: (inputs: Record<string, string> = {}) => step(".", { path: "tree", ...inputs }),
     /** Into `restored`, which is removed when it was found to be equal to `tree`. */
     async restore(inputs: Record<string, string> = {}): Promise<Run> {
@@ -180,6 +181,47 @@ describe.concurrent("a cache", () => {
       await cache.close();
     }
   });
+
+  // Windows has no signals: there the runner's Ctrl-C reaches whole consoles only.
+  it.skipIf(process.platform === "win32")(
+    "that hangs does not keep a cancelled run, and leaves nothing behind",
+    async () => {
+      const cache = await startBrokenCache(2, "never answers");
+      const { name, workspace, temp } = job(cache.env);
+      let cancelled = 0;
+      const onStart = (step: ChildProcess) => {
+        const timer = setInterval(() => {
+          // Stored: what the step waits for from now on is the cache.
+          if (filesOf(name).length === 0) return;
+          clearInterval(timer);
+          cancelled = performance.now();
+          step.kill("SIGINT");
+        }, 50);
+        step.on("close", () => clearInterval(timer));
+      };
+      try {
+        const run = await runAction(".", {
+          with: {
+            "access-url": server.accessUrl,
+            key: identity,
+            name,
+            path: "tree",
+            cache: "true",
+          },
+          workspace,
+          env: { RUNNER_TEMP: temp, ...cache.env },
+          onStart,
+        });
+        expect(performance.now() - cancelled).toBeLessThan(8000);
+        expect(run.exitCode).toBe(1);
+        expect(run.annotations).toHaveLength(1);
+        expect(run.annotations[0]!.message).toMatch(/cancelled/);
+        expect(fs.readdirSync(temp)).toEqual([]);
+      } finally {
+        await cache.close();
+      }
+    },
+  );
 
   it("that the runner does not offer fails no step", async () => {
     const { backup, restore } = job({});
