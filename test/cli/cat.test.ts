@@ -5,6 +5,8 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startServer } from "../support/server.ts";
 import { World } from "./world.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
@@ -92,5 +94,33 @@ describe("cat", () => {
       renameSync(`${stored}.kept`, stored);
     }
     expect(createHash("sha256").update(readFileSync(stored)).digest("hex")).toBe(sound);
+  });
+
+  test("fetches a file over HTTP with little else, across volumes, whichever kind of key", async () => {
+    const server = await startServer();
+    const { file: plain } = await world.newKey("plain.txt");
+    const postQuantum = join(world.root, "post-quantum.txt");
+    await world.run(["keygen", "--post-quantum", "-o", postQuantum]);
+    try {
+      for (const key of [plain, postQuantum]) {
+        const { entry: stored } = await world.json(
+          ["backup", "website", "--volume-size", "6M", "--key-file", key],
+          { env: { RESTBACKUP_ACCESS_URL: server.accessUrl } },
+        );
+        for (const path of ["a-first.txt", "index.html", "docs/a b.txt"]) {
+          const proxy = await startCuttingProxy(server.port, () => undefined);
+          const { code, stdout } = await world.run(["cat", stored, path, "--key-file", key], {
+            env: { RESTBACKUP_ACCESS_URL: proxy.through(server.accessUrl) },
+          });
+          const { down } = proxy.counts;
+          await proxy.close();
+          expect([code, stdout]).toEqual([0, readFileSync(join(world.tree, path), "utf8")]);
+          // Of 20 MB: the header, the end, and a part of one frame.
+          expect([path, down < 600_000]).toEqual([path, true]);
+        }
+      }
+    } finally {
+      await server.close();
+    }
   });
 });
