@@ -8,6 +8,11 @@ import { sendPage } from "./page.ts";
 import { backupsPage } from "./page-backups.ts";
 import { type Cursor, gatherPage } from "./page-content.ts";
 import { Refusal } from "./refusal.ts";
+import { withoutTimeout } from "./socket-timeout.ts";
+import { Turns } from "./turns.ts";
+
+/** One page takes up to 100 MB for a moment where there are very many files, so it is one at a time. */
+const turns = new Turns({ atOnce: 1, mostWaiting: 32, tooMany: "Too many pages are asked for." });
 
 export interface BackupsView {
   readonly account: Account;
@@ -33,9 +38,12 @@ export async function sendBackups(
     return;
   }
   const before = new URLSearchParams(query).get("before");
-  const content = await gatherPage(
-    () => withDeletetimes(store.list(), account),
-    before === null ? undefined : parseCursor(before),
+  const after = before === null ? undefined : parseCursor(before);
+  const content = await withoutTimeout(req, () =>
+    turns.take(async () => {
+      if (req.socket.destroyed) throw new Refusal(503, "Nobody waits for the page any more.");
+      return await gatherPage(() => withDeletetimes(store.list(), account), after);
+    }),
   );
   const html = backupsPage({
     content,

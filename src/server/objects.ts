@@ -9,6 +9,7 @@ import { contentDisposition } from "./content-disposition.ts";
 import type { Pace } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 import { sendPieces } from "./sending.ts";
+import { withoutTimeout } from "./socket-timeout.ts";
 import type { Usage } from "./usage.ts";
 
 /** `backup-api.md`, part 1. */
@@ -150,15 +151,4 @@ async function* untilComplete(
     throw new Refusal(400, "The content is not what its digest says.");
   }
   req.socket.setTimeout(0);
-}
-
-/** Runs something slow during which an idle socket is nobody's fault. */
-async function withoutTimeout<T>(req: IncomingMessage, run: () => Promise<T>): Promise<T> {
-  const timeout = req.socket.timeout ?? 0;
-  req.socket.setTimeout(0);
-  try {
-    return await run();
-  } finally {
-    req.socket.setTimeout(timeout);
-  }
 }

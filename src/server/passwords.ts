@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
-import { Refusal } from "./refusal.ts";
+import { Turns } from "./turns.ts";
 
 /** What scrypt (RFC 7914) takes: N blocks of 128 r bytes in memory, gone over p times. */
 export interface HashParameters {
@@ -26,11 +26,10 @@ const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 
 /**
- * At once. Of the four threads of the pool the others go on reading and writing files, and of two
- * cores the other one serves those who are logged in, while somebody guesses.
+ * One at once: of the four threads of the pool the others go on reading and writing files, and of
+ * two cores the other one serves those who are logged in, while somebody guesses.
  */
-const AT_ONCE = 1;
-const MOST_WAITING = 16;
+const turns = new Turns({ atOnce: 1, mostWaiting: 16, tooMany: "Too many log in at once." });
 
 export async function hashPassword(
   password: string,
@@ -53,7 +52,7 @@ export async function matches(
   password: string,
   hashed: HashedPassword | undefined,
 ): Promise<boolean> {
-  return await inTurn(async () => {
+  return await turns.take(async () => {
     const { salt, scrypt: expected, N, r, p } = hashed ?? NOBODY;
     const hash = await derive(password, Buffer.from(salt, "base64"), { N, r, p });
     const equal = isEqual(hash, Buffer.from(expected, "base64"));
@@ -90,26 +89,4 @@ async function derive(password: string, salt: Buffer, parameters: HashParameters
   // What it needs by RFC 7914, and somewhat more for OpenSSL's own accounts.
   const maxmem = 128 * r * (N + p + 2) + 1024 * 1024;
   return await scryptAsync(password, salt, { N, r, p, maxmem });
-}
-
-let running = 0;
-const waiting: (() => void)[] = [];
-
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (running >= AT_ONCE) {
-    if (waiting.length >= MOST_WAITING) {
-      throw new Refusal(503, "Too many log in at once.", { "Retry-After": "5" });
-    }
-    // Whoever ends hands its place over.
-    await new Promise<void>((resolve) => waiting.push(resolve));
-  } else {
-    running += 1;
-  }
-  try {
-    return await work();
-  } finally {
-    const next = waiting.shift();
-    if (next === undefined) running -= 1;
-    else next();
-  }
 }
