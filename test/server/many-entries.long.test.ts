@@ -47,3 +47,24 @@ test("an account with 100,000 entries is listed in a stream and bounded memory, 
   await server.close();
   await rm(dataDir, { recursive: true });
 });
+
+test("a dozen people who open the page of 100,000 entries at once all get it, and memory stays below 200 MiB", async () => {
+  const dataDir = temporaryFolder("many-pages");
+  const server = await startServerProcess({ dataDir });
+  makeEntries(server.archives, 100_000);
+  const pages = await Promise.all(
+    Array.from({ length: 12 }, () =>
+      send(server, "GET", "/", { headers: { Accept: "text/html" } }),
+    ),
+  );
+  for (const page of pages) {
+    expect(page.status).toBe(200);
+    expect(page.headers["content-type"]).toMatch(/^text\/html/);
+    expect(page.body.toString()).toContain("</html>");
+  }
+  const peak = memoryOf(server.pid, "peak");
+  console.log({ peakMiB: peak / MIB });
+  expect(peak).toBeLessThan(200 * MIB);
+  await server.close();
+  await rm(dataDir, { recursive: true });
+});
