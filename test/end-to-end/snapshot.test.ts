@@ -3,6 +3,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generateIdentity } from "../../src/encryption/keys.ts";
+import { FakeGithub } from "../snapshot/github/fake-github/server.ts";
+import { fill } from "../snapshot/github/world.ts";
 import { SnapshotWorld, write } from "../snapshot/world.ts";
 import { requireProgram } from "../support/programs.ts";
 import { startServer } from "../support/server.ts";
@@ -116,6 +118,43 @@ describe("the snapshot step", () => {
       { name: "error", message: expect.stringContaining("would not be whole") },
     ]);
     expect(fs.readdirSync(server.archives)).toEqual(before);
+  });
+
+  it("holds what git does not, names what the token may not read, and with strict stores nothing", async () => {
+    const fake = await FakeGithub.start(github.token);
+    try {
+      github.createRepository("octo-org/told");
+      fill(fake.create("octo-org/told"));
+      const inputs = { repository: "octo-org/told", metadata: "true", wiki: "false" };
+      const env = { GITHUB_API_URL: fake.url, GITHUB_GRAPHQL_URL: `${fake.url}/graphql` };
+      const whole = await step("snapshot", { ...inputs, strict: "true" }, env);
+      expect(whole.annotations).toEqual([]);
+      expect([whole.exitCode, whole.outputs.incomplete]).toEqual([0, ""]);
+      expect(fake.violations).toEqual([]);
+      const back = path.join(github.folder(), "back");
+      await step("restore", { entry: whole.outputs.entry!, path: back });
+      const issues = fs.readFileSync(path.join(back, "metadata/issues/issues.jsonl"), "utf8");
+      expect(issues).toContain('"title":"It breaks"');
+
+      fake.refuse(/hooks/, 403, { message: "Resource not accessible by integration" });
+      const partial = await step("snapshot", inputs, env);
+      expect([partial.exitCode, partial.outputs.incomplete]).toEqual([0, "metadata/webhooks"]);
+      expect(partial.annotations).toMatchObject([
+        {
+          name: "warning",
+          message: expect.stringMatching(/^metadata\/webhooks: .*not accessible/),
+        },
+      ]);
+      const before = fs.readdirSync(server.archives);
+      const strict = await step("snapshot", { ...inputs, strict: "true" }, env);
+      expect(strict.exitCode).toBe(1);
+      expect(strict.annotations).toMatchObject([
+        { name: "error", message: expect.stringContaining("metadata/webhooks: ") },
+      ]);
+      expect(fs.readdirSync(server.archives)).toEqual(before);
+    } finally {
+      await fake.close();
+    }
   });
 
   it("fails in words where the token may not read, and names a wrong input", async () => {
