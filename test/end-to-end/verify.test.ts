@@ -193,7 +193,10 @@ describe("a rehearsed restore", () => {
       env: { NODE_EXTRA_CA_CERTS: server.caFile! },
       onStart: (child) => {
         const timer = setInterval(() => {
-          if (fs.existsSync(begun)) child.kill("SIGINT");
+          if (!fs.existsSync(begun)) return;
+          // Once, as the runner does: a later one could meet a process that is about to end.
+          clearInterval(timer);
+          child.kill("SIGINT");
         }, 50);
         child.on("close", () => clearInterval(timer));
       },
