@@ -1,25 +1,37 @@
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { generateIdentity, parseKey } from "../../src/encryption/keys.ts";
+import { rebuild } from "../../src/operations/rebuild.ts";
 import { restore } from "../../src/operations/restore.ts";
 import { snapshot } from "../../src/operations/snapshot.ts";
 import { openStore } from "../../src/stores/open.ts";
+import { FakeGithub } from "../snapshot/github/fake-github/server.ts";
+import { fillWith, shapeOf } from "../snapshot/github/many-issues.ts";
 import { showsProcesses, watchProcesses } from "../snapshot/processes.ts";
 import { contentsOf, GIT_ENV, SnapshotWorld, write } from "../snapshot/world.ts";
 import { requireProgram } from "../support/programs.ts";
 
 const COMMITS = 10_000;
 const LFS_OBJECTS = 40;
+const ISSUES = 2_000;
+const OLD = "octo-org/big";
+const NEW = "octo-org/big-again";
 
 let github: SnapshotWorld;
+let api: FakeGithub;
 
 beforeAll(async () => {
   github = await new SnapshotWorld().start();
+  api = await FakeGithub.start(github.token);
 });
-afterAll(() => github?.close());
+afterAll(async () => {
+  await api?.close();
+  await github?.close();
+});
 
 /** A history in the words of git fast-import: branches, merges, tags, notes, submodules and LFS. */
 function* history(pointers: readonly string[]): Generator<string> {
@@ -80,29 +92,35 @@ const refsOf = (folder: string) =>
 const lfs = requireProgram("git-lfs", "a big repository with LFS objects comes back whole");
 
 it.runIf(lfs)(
-  "10,000 commits with all that goes with them come back whole, and the same twice",
+  "10,000 commits and 2,000 issues with all that goes with them come back whole, the same twice, and are rebuilt",
   async () => {
-    const bare = await createBigRepository("octo-org/big");
-    const wiki = github.createRepository("octo-org/big.wiki");
+    const bare = await createBigRepository(OLD);
+    const wiki = github.createRepository(`${OLD}.wiki`);
+    const wikiBare = github.bare(`${OLD}.wiki`);
+    const there = api.create(OLD);
+    fillWith(there, ISSUES);
     write(wiki, "Home.md", "# Welcome\n");
     expect(Number(github.git(bare, "rev-list", "--all", "--count"))).toBeGreaterThan(COMMITS);
     const { identity } = await generateIdentity();
     const key = await parseKey(identity);
     const store = await openStore(`file://${github.folder("store")}`, { env: {}, create: true });
 
+    const addresses = {
+      serverUrl: github.server.url,
+      apiUrl: api.url,
+      graphqlUrl: `${api.url}/graphql`,
+      token: github.token,
+      env: { PATH: process.env.PATH },
+    };
     const take = async (name: string) => {
       const { result, seen } = await watchProcesses(() =>
         snapshot({
           store,
           key,
           name,
-          repository: "octo-org/big",
-          serverUrl: github.server.url,
-          apiUrl: github.server.url,
-          graphqlUrl: github.server.url,
-          token: github.token,
-          ...{ wiki: true, lfs: true, metadata: false, strict: true, maxWait: 0 },
-          env: { PATH: process.env.PATH },
+          repository: OLD,
+          ...addresses,
+          ...{ wiki: true, lfs: true, metadata: true, strict: true, maxWait: 0 },
         }),
       );
       if (showsProcesses) {
@@ -136,6 +154,26 @@ it.runIf(lfs)(
     github.git(bare, "repack", "-a", "-d", "-F", "-q", "--window=2", "--depth=2");
     const second = await take("second");
     expect(contentsOf(second.to)).toEqual(contentsOf(to));
+    expect(api.violations).toEqual([]);
+
+    github.createBare(NEW);
+    github.createBare(`${NEW}.wiki`);
+    const again = api.create(NEW);
+    // More changes than a job's token has requests in an hour; and none of LFS is there beforehand.
+    api.limit.remaining = Number.POSITIVE_INFINITY;
+    const objects = [...contentsOf(path.join(to, "lfs", "objects"))];
+    for (const [file] of objects) rmSync(github.server.lfsFile(path.basename(file)));
+    await rebuild({ ...addresses, folder: to, to: NEW, dryRun: false, pace: 0, maxWait: 0 });
+    expect(api.violations).toEqual([]);
+    github.git(github.bare(NEW), "fsck", "--strict", "--full");
+    // Heads of pull requests are GitHub's own to make.
+    const made = (refs: string) => refs.split("\n").filter((line) => !line.includes(" refs/pull/"));
+    expect(made(refsOf(github.bare(NEW)))).toEqual(made(refsOf(bare)));
+    expect(made(refsOf(github.bare(`${NEW}.wiki`)))).toEqual(made(refsOf(wikiBare)));
+    expect(shapeOf(again)).toEqual(shapeOf(there));
+    for (const [file, content] of objects) {
+      expect(readFileSync(github.server.lfsFile(path.basename(file))).equals(content)).toBe(true);
+    }
   },
-  120_000,
+  600_000,
 );
