@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{b as a,c as b,d as c,e as d}from"./chunk-R5VKOPXL.js";import"./chunk-JAJOBRNH.js";import"./chunk-3PDNRA27.js";import"./chunk-OWY6Q26B.js";import"./chunk-ZYIRDZCQ.js";import"./chunk-DQG73SSZ.js";import"./chunk-CMCPXEKT.js";import"./chunk-DKQPF3HY.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-DL65OX5T.js";export{d as Accounts,b as checkSettings,a as createAccount,c as randomPassword};

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a,b}from"./chunk-7NBP6MC3.js";import"./chunk-OWY6Q26B.js";import"./chunk-ZYIRDZCQ.js";import"./chunk-DQG73SSZ.js";import"./chunk-CMCPXEKT.js";import"./chunk-DKQPF3HY.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-DL65OX5T.js";export{a as Sessions,b as endSessions};
