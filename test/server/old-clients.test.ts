@@ -20,10 +20,13 @@ interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a client to its end; with the server in this very process, it must not block. */
+/**
+ * Runs a client to its end; with the server in this very process, it must not block. Its locale is one
+ * that can name the files, whatever that of the tests is.
+ */
 async function run(file: string, args: readonly string[], env = {}, cwd = work): Promise<Ran> {
   return await new Promise((resolve) => {
-    const options = { cwd, env: { ...process.env, ...env } };
+    const options = { cwd, env: { ...process.env, LC_ALL: "C.UTF-8", ...env } };
     execFile(file, args, options, (error, stdout, stderr) => {
       const code = error === null ? 0 : Number(error.code ?? 1);
       resolve({ code, stdout, stderr });
