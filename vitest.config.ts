@@ -8,6 +8,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // A busy machine takes longer than a second for what is waited for.
     expect: { poll: { timeout: 15_000 } },
+    setupFiles: ["test/support/no-process-left.ts"],
     pool: "forks",
     maxWorkers: 2,
   },
