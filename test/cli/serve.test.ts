@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, expect, test } from "vitest";
@@ -56,4 +56,20 @@ test("passwords do not cross a network in the clear: serve refuses", async () =>
   const half = await world.run([...serve, "127.0.0.1:0", "--tls-cert", "cert.pem"]);
   expect(half.code).toBe(2);
   expect(half.stderr).toContain("give both");
+});
+
+test.runIf(process.platform === "linux").each([
+  { set: undefined, used: "1" },
+  { set: "3", used: "3" },
+])("serve has one arena of malloc, unless MALLOC_ARENA_MAX says otherwise ($set)", async (one) => {
+  const serve = ["serve", "--data", join(world.root, "arenas"), "--listen", "127.0.0.1:0"];
+  const serving = world.start(serve, { env: { MALLOC_ARENA_MAX: one.set } });
+  await once(createInterface({ input: serving.stdout! }), "line");
+  const ended = outcomeOf(serving);
+  // The process is still the one that was started: it is what a supervisor signals.
+  const environment = readFileSync(`/proc/${serving.pid}/environ`, "utf8").split("\0");
+  const set = environment.filter((variable) => variable.startsWith("MALLOC_ARENA_MAX="));
+  expect(set).toEqual([`MALLOC_ARENA_MAX=${one.used}`]);
+  serving.kill("SIGTERM");
+  expect((await ended).code).toBe(0);
 });

@@ -18,7 +18,7 @@ let identity: string;
 let keyFile: string;
 
 beforeAll(async () => {
-  server = await startServerProcess({ tls: true });
+  server = await startServerProcess({ tls: true, built: true });
   work = mkdtempSync(join(tmpdir(), "restbackup-test-trees-"));
   ({ identity } = await generateIdentity());
   keyFile = join(work, "key.txt");

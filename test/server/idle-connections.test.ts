@@ -100,7 +100,7 @@ test.each([
 ])(
   "2,500 idle connections keep nobody out, take bounded memory, and leave nothing (TLS: $tls)",
   async ({ tls, ways }) => {
-    const server = await startServerProcess({ tls });
+    const server = await startServerProcess({ tls, built: true });
     const { connections } = DEFAULT_LIMITS;
     const open = () => descriptorsOf(server.pid);
     try {

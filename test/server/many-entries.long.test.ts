@@ -12,7 +12,7 @@ const MIB = 2 ** 20;
 
 test("an account with 100,000 entries is listed in a stream and bounded memory, and others are served meanwhile", async () => {
   const dataDir = temporaryFolder("many");
-  const server = await startServerProcess({ dataDir });
+  const server = await startServerProcess({ dataDir, built: true });
   makeEntries(server.archives, 100_000);
   expect((await send(server, "HEAD", "/site-1-20261123T094012Z.tar.zst.age")).status).toBe(200);
   const before = memoryOf(server.pid, "peak");
@@ -50,7 +50,7 @@ test("an account with 100,000 entries is listed in a stream and bounded memory, 
 
 test("a dozen people who open the page of 100,000 entries at once all get it, and memory stays below 200 MiB", async () => {
   const dataDir = temporaryFolder("many-pages");
-  const server = await startServerProcess({ dataDir });
+  const server = await startServerProcess({ dataDir, built: true });
   makeEntries(server.archives, 100_000);
   const pages = await Promise.all(
     Array.from({ length: 12 }, () =>

@@ -33,7 +33,7 @@ function growthOf(samples: readonly Sample[]): number {
 
 test("an hour's worth of mixed load leaves memory and descriptors as they were, and every entry whole", async () => {
   const dataDir = temporaryFolder("soak");
-  const server = await startServerProcess({ dataDir });
+  const server = await startServerProcess({ dataDir, built: true });
   expect((await listed(server)).size).toBe(0);
   const descriptors = descriptorsOf(server.pid);
   const samples: Sample[] = [];
@@ -53,8 +53,7 @@ test("an hour's worth of mixed load leaves memory and descriptors as they were, 
   expect(Object.values(done).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(HOURS_WORTH);
   expect(Math.min(...Object.values(done))).toBeGreaterThan(100);
   expect(growth).toBeLessThan(24);
-  // From its sources the process begins with 40 MiB more than from dist.
-  expect(peak).toBeLessThan(240);
+  expect(peak).toBeLessThan(200);
   await expect.poll(() => descriptorsOf(server.pid)).toBeLessThanOrEqual(descriptors + 2);
   await expect.poll(() => litterIn(dataDir)).toEqual([]);
   const entries = await listed(server);

@@ -8,7 +8,7 @@ import { descriptorsOf } from "./support/process-figures.ts";
 
 test("good and bad clients at once: every answer is right, and nothing is left of what was cut", async () => {
   const dataDir = temporaryFolder("mixed");
-  const server = await startServerProcess({ dataDir });
+  const server = await startServerProcess({ dataDir, built: true });
   expect((await listed(server)).size).toBe(0);
   const descriptors = descriptorsOf(server.pid);
   const until = AbortSignal.timeout(5000);

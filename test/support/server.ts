@@ -12,6 +12,8 @@ import type { Limits } from "../../src/server/limits.ts";
 import { createBackupServer } from "../../src/server/server.ts";
 import type { ServerEvent } from "../../src/server/server-event.ts";
 
+const DIST = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+
 export interface TestServerOptions {
   /** HTTPS with a certificate for localhost and 127.0.0.1, made for this run. */
   readonly tls?: boolean;
@@ -75,30 +77,39 @@ export async function startServerProcess(
   options: Pick<TestServerOptions, "tls" | "dataDir" | "port" | "account"> & {
     /** Additions to the environment. */
     readonly env?: NodeJS.ProcessEnv;
+    /** `restbackup serve` of dist, whose memory is what users see; by default the sources. */
+    readonly built?: boolean;
   } = {},
 ): Promise<TestServerProcess> {
   const dataDir = options.dataDir ?? temporaryFolder("server");
   const credentials = options.account ?? (await createAccount(dataDir, { retentionDays: 30 }));
   const certificate = options.tls === true ? makeCertificate(dataDir) : undefined;
-  const child = spawn(
-    process.execPath,
-    [
-      fileURLToPath(import.meta.url),
-      dataDir,
-      String(options.port ?? 0),
-      ...(certificate === undefined ? [] : [certificate.file, certificate.keyFile]),
-    ],
-    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...options.env } },
-  );
+  const port = String(options.port ?? 0);
+  const args = options.built
+    ? [
+        ...[DIST, "serve", "--quiet", "--json", "--data", dataDir, "--listen", `127.0.0.1:${port}`],
+        ...(certificate === undefined
+          ? []
+          : ["--tls-cert", certificate.file, "--tls-key", certificate.keyFile]),
+      ]
+    : [
+        ...[fileURLToPath(import.meta.url), dataDir, port],
+        ...(certificate === undefined ? [] : [certificate.file, certificate.keyFile]),
+      ];
+  const child = spawn(process.execPath, args, {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...options.env },
+  });
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout });
-  const first = await Promise.race([once(lines, "line"), exited]);
-  if (typeof first[0] !== "string") throw new Error("The server process ended at once.");
+  const [first] = await Promise.race([once(lines, "line"), exited]);
+  if (typeof first !== "string") throw new Error("The server process ended at once.");
+  const url = /https?:[^"]+/.exec(first)![0];
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal);
     await exited;
   };
-  const server = describe(first[0], dataDir, credentials, certificate?.file, async () => {
+  const server = describe(url, dataDir, credentials, certificate?.file, async () => {
     await end("SIGTERM");
     if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
   });

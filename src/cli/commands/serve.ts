@@ -5,6 +5,7 @@ import { collectOften } from "../../memory.ts";
 import type { LogFormat } from "../../server/logging.ts";
 import type { ServerEvent } from "../../server/server-event.ts";
 import type { Context, Start } from "../context.ts";
+import { startOverWithOneArena } from "../one-arena.ts";
 import type { Output } from "../output.ts";
 import { readNamedFile, readSecretFile } from "../secret-file.ts";
 
@@ -64,6 +65,7 @@ async function run({ output, signal, onHangup }: Context, flags: Flags): Promise
     shutdownGrace: 1000 * wholeNumber(flags.shutdownGrace, "--shutdown-grace", 0, 86_400),
     connections: wholeNumber(flags.maxConnections, "--max-connections", 1, 1_000_000),
   };
+  startOverWithOneArena();
   collectOften();
   const { createBackupServer } = await import("../../server/server.ts");
   const server = createBackupServer({

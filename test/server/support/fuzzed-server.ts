@@ -22,7 +22,7 @@ export interface FuzzedServer {
 export async function fuzzServer(
   options: FuzzOptions & { readonly warmUp: number },
 ): Promise<FuzzedServer> {
-  const server = await startServerProcess();
+  const server = await startServerProcess({ built: true });
   try {
     // The password is remembered from here on: what is sent with it gets to what comes after.
     expect((await send(server, "GET", "/")).status).toBe(200);
