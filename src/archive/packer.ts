@@ -3,6 +3,7 @@ import fs from "node:fs";
 import { ioError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
 import { type ContentsEntry, type ContentsWarning, MAX_MTIME } from "./contents.ts";
+import { entryLine } from "./contents-list.ts";
 import { pathFromBytes } from "./path-bytes.ts";
 import type { Selection } from "./selection.ts";
 import { paddedSize, TRAILER, tarHeader, USUAL_HEADER } from "./tar-header.ts";
@@ -35,16 +36,18 @@ export interface PackTotals {
   readonly tarSize: number;
 }
 
-/** Characters of JSON lines in a segment, about. */
+/** Bytes of JSON lines in a segment, about. */
 const SEGMENT_LENGTH = 512 * 2 ** 10;
+/** Of UTF-8 for a UTF-16 code unit, at most. */
+const UTF8_MOST = 3;
 /** Below it a hole is not worth remembering, and file systems that store small files inline abound. */
 const SPARSE_MINIMUM = 64 * 2 ** 10;
 /** Bytes of a big file read before they are hashed: little enough to be in the cache still. */
 const READ_AT_ONCE = 128 * 2 ** 10;
 /** Files below this size are read in one go, before they are looked at. */
 const SMALL = 64 * 2 ** 10;
-/** A file whose change is older than this was not changed just now, whatever the clocks' grain. */
-const SETTLED = 2_000_000_000n;
+/** A file whose change is older than this (milliseconds) was not changed just now, whatever the clocks' grain. */
+const SETTLED = 2000;
 /** Fails on a link put in a file's place, and does not wait for a writer of a FIFO. */
 const OPEN_FLAGS =
   fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
@@ -61,8 +64,10 @@ export class Packer {
   readonly #header = Buffer.alloc(USUAL_HEADER);
   /** Length of the tar stream so far. */
   #position = 0;
-  #lines: string[] = [];
+  /** Lines of the segment begun, written down at once: kept as strings, the collector would move them. */
+  #lines = Buffer.alloc(2 * SEGMENT_LENGTH);
   #linesLength = 0;
+  #lineCount = 0;
   #segmentStart = 0;
   #segmentFirst = "";
   /** Content seen under several names: device and inode to the path that holds it. */
@@ -101,7 +106,7 @@ export class Packer {
     }
     this.#write(TRAILER);
     if (this.#filled > 0) this.#sink.frame(this.#filled);
-    this.#flushSegment();
+    this.#endSegment();
     return {
       files: this.#files,
       directories: this.#directories,
@@ -169,7 +174,7 @@ export class Packer {
   #file({ path, location }: Found): void {
     const fd = fs.openSync(location, OPEN_FLAGS);
     try {
-      const started = BigInt(Date.now()) * 1_000_000n;
+      const started = Date.now();
       const read = readStart(fd, this.#small);
       const stat = fs.fstatSync(fd, { bigint: true });
       if (!stat.isFile()) {
@@ -177,7 +182,7 @@ export class Packer {
       } else if (stat.nlink === 1n || !this.#hardLink(path, stat)) {
         // One look is enough when it shows that nothing had changed since before the reading.
         const whole = read < SMALL && stat.size === BigInt(read);
-        if (whole && stat.ctimeNs < started - SETTLED) this.#smallContent(path, stat, read);
+        if (whole && stat.ctimeMs < BigInt(started - SETTLED)) this.#smallContent(path, stat, read);
         else this.#content(path, fd, stat);
       }
     } finally {
@@ -194,8 +199,7 @@ export class Packer {
     const content = this.#small.subarray(0, size);
     this.#write(content);
     this.#pad(size);
-    const sha256 = hash("sha256", content, "hex");
-    this.#record(start, { ...base, sha256, offset });
+    this.#record(start, { ...base, sha256: hash("sha256", content, "hex"), offset });
     this.#files += 1;
     this.#bytes += size;
   }
@@ -266,26 +270,28 @@ export class Packer {
   }
 
   #record(start: number, entry: ContentsEntry): void {
-    if (this.#lines.length === 0) {
+    if (this.#lineCount === 0) {
       this.#segmentStart = start;
       this.#segmentFirst = entry.path;
     }
-    const line = `${JSON.stringify(entry)}\n`;
-    this.#lines.push(line);
-    this.#linesLength += line.length;
-    if (this.#linesLength >= SEGMENT_LENGTH) this.#flushSegment();
+    const line = entryLine(entry);
+    const most = this.#linesLength + UTF8_MOST * line.length;
+    if (most > this.#lines.length) this.#lines = Buffer.concat([this.#lines], 2 * most);
+    this.#linesLength += this.#lines.write(line, this.#linesLength);
+    this.#lineCount += 1;
+    if (this.#linesLength >= SEGMENT_LENGTH) this.#endSegment();
   }
 
-  #flushSegment(): void {
-    if (this.#lines.length === 0) return;
+  #endSegment(): void {
+    if (this.#lineCount === 0) return;
     this.#sink.segment({
-      lines: Buffer.from(this.#lines.join(""), "utf8"),
-      entries: this.#lines.length,
+      lines: Buffer.from(this.#lines.subarray(0, this.#linesLength)),
+      entries: this.#lineCount,
       start: this.#segmentStart,
       first: this.#segmentFirst,
     });
-    this.#lines = [];
     this.#linesLength = 0;
+    this.#lineCount = 0;
   }
 
   #write(bytes: Uint8Array): void {
@@ -380,19 +386,24 @@ function metadata(stat: fs.BigIntStats): Pick<ContentsEntry, "mode" | "mtime" | 
   };
 }
 
+const LATEST = BigInt(MAX_MTIME) * 1_000_000_000n;
+
 /** Some file systems hold times that no calendar reaches, nor a restore's reader takes. */
 function tellable(nanoseconds: bigint): bigint {
-  const most = BigInt(MAX_MTIME) * 1_000_000_000n;
-  if (nanoseconds > most) return most;
-  return nanoseconds < -most ? -most : nanoseconds;
+  if (nanoseconds > LATEST) return LATEST;
+  return nanoseconds < -LATEST ? -LATEST : nanoseconds;
 }
+
+const ZERO = 0x30;
 
 /** Nanoseconds as decimal seconds without trailing zeros. */
 export function decimalSeconds(nanoseconds: bigint): string {
-  const sign = nanoseconds < 0n ? "-" : "";
-  const absolute = nanoseconds < 0n ? -nanoseconds : nanoseconds;
-  const seconds = absolute / 1_000_000_000n;
-  const fraction = absolute % 1_000_000_000n;
-  if (fraction === 0n) return `${sign}${seconds}`;
-  return `${sign}${seconds}.${String(fraction).padStart(9, "0").replace(/0+$/, "")}`;
+  if (nanoseconds < 0n) return `-${decimalSeconds(-nanoseconds)}`;
+  // Digits, not divisions: this is done for every file.
+  const digits = String(nanoseconds).padStart(10, "0");
+  const point = digits.length - 9;
+  let end = digits.length;
+  while (end > point && digits.charCodeAt(end - 1) === ZERO) end -= 1;
+  if (end === point) return digits.slice(0, point);
+  return `${digits.slice(0, point)}.${digits.slice(point, end)}`;
 }

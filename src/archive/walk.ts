@@ -16,6 +16,20 @@ export interface Found {
 /** Told of a folder that cannot be listed; throws to stop the walk. */
 export type OnUnreadable = (path: string, error: unknown) => void;
 
+/** A folder being walked. */
+interface Level {
+  readonly folder: string;
+  /** What paths in it begin with. */
+  readonly prefix: string;
+  readonly state: RuleState;
+  readonly names: readonly Named[];
+  next: number;
+  /** The folders above, this one included, that are not taken themselves and hold nothing taken yet. */
+  readonly pending: Found[];
+  /** This folder, where it was put there. */
+  readonly own: Found | undefined;
+}
+
 /**
  * Everything selected below the root, in the archive's order: a folder before what it holds, the
  * names of a folder by UTF-16 code units. A folder that is not itself taken appears once something
@@ -24,38 +38,40 @@ export type OnUnreadable = (path: string, error: unknown) => void;
 export function* walk(selection: Selection, onUnreadable: OnUnreadable): Generator<Found> {
   const selector = new Selector(selection);
   const skip = new Set(selection.skip);
+  const enter = (place: Pick<Level, "folder" | "prefix" | "state" | "pending" | "own">): Level => {
+    let names: Named[] = [];
+    try {
+      names = readFolder(place.folder);
+    } catch (error) {
+      onUnreadable(place.prefix.slice(0, -1) || ".", error);
+    }
+    return { ...place, names, next: 0 };
+  };
+
   const { taken, state } = selector.root();
   const root: Found = { path: ".", location: selection.root, kind: "directory" };
   if (taken) yield root;
-  if (root.lost === true) return;
-  if (!selector.descends(".", state)) return;
-  yield* below(selector, skip, selection.root, "", state, [], onUnreadable);
-}
-
-function* below(
-  selector: Selector,
-  skip: ReadonlySet<string>,
-  folder: string,
-  prefix: string,
-  inherited: RuleState,
-  pending: Found[],
-  onUnreadable: OnUnreadable,
-): Generator<Found> {
-  let names: Named[];
-  try {
-    names = readFolder(folder);
-  } catch (error) {
-    onUnreadable(prefix.slice(0, -1) || ".", error);
-    return;
-  }
-  for (const { name, kind } of names) {
-    const path = prefix + name;
-    const { taken, state } = selector.child(path, inherited);
-    const absolute = folder.endsWith("/") ? folder + name : `${folder}/${name}`;
+  if (root.lost === true || !selector.descends(".", state)) return;
+  // One generator with a stack: each of nested ones would hand on every single item.
+  const top = { folder: selection.root, prefix: "", state, pending: [], own: undefined };
+  const levels: Level[] = [enter(top)];
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const named = level.names[level.next];
+    if (named === undefined) {
+      // Taken off again, as nothing below it was taken.
+      if (level.own !== undefined && level.pending.at(-1) === level.own) level.pending.pop();
+      levels.pop();
+      continue;
+    }
+    level.next += 1;
+    const { name, kind } = named;
+    const path = level.prefix + name;
+    const { taken, state } = selector.child(path, level.state);
+    const absolute = level.folder.endsWith("/") ? level.folder + name : `${level.folder}/${name}`;
     const found: Found = { path, location: systemPath(absolute), kind };
     if (kind !== "directory") {
       if (!taken) continue;
-      yield* pending.splice(0);
+      if (level.pending.length > 0) yield* level.pending.splice(0);
       yield found;
       continue;
     }
@@ -64,16 +80,14 @@ function* below(
       continue;
     }
     if (!selector.descends(path, state)) continue;
+    const place = { folder: absolute, prefix: `${path}/`, state };
     if (taken) {
-      yield* pending.splice(0);
+      if (level.pending.length > 0) yield* level.pending.splice(0);
       yield found;
-      if (found.lost === true) continue;
-      yield* below(selector, skip, absolute, `${path}/`, state, [], onUnreadable);
+      if (found.lost !== true) levels.push(enter({ ...place, pending: [], own: undefined }));
     } else {
-      // Emptied by whichever descendant is taken first; removed again when none was.
-      pending.push(found);
-      yield* below(selector, skip, absolute, `${path}/`, state, pending, onUnreadable);
-      if (pending.at(-1) === found) pending.pop();
+      level.pending.push(found);
+      levels.push(enter({ ...place, pending: level.pending, own: found }));
     }
   }
 }
