@@ -26,7 +26,7 @@ const AGES = [
   [1, 60, "second"],
   [60, 60, "minute"],
   [3600, 48, "hour"],
-  [86_400, 60, "day"],
+  [86_400, 100, "day"],
   [2_629_746, 24, "month"],
   [31_556_952, Number.POSITIVE_INFINITY, "year"],
 ] as const;

@@ -27,10 +27,12 @@ test("thousands stand apart, as Intl has them", () => {
 
 test("ages and durations are what a person would say", () => {
   expect(
-    [-5, 1, 59, 60, 3 * 3600, 47 * 3600, 49 * 3600, 100 * 86_400, 8e8].map(ageInWords),
+    [-5, 1, 59, 60, 3 * 3600, 47 * 3600, 49 * 3600, 89.9 * 86_400, 100 * 86_400, 8e8].map(
+      ageInWords,
+    ),
   ).toEqual([
     ...["just now", "1 second ago", "59 seconds ago", "1 minute ago", "3 hours ago"],
-    ...["47 hours ago", "2 days ago", "3 months ago", "25 years ago"],
+    ...["47 hours ago", "2 days ago", "89 days ago", "3 months ago", "25 years ago"],
   ]);
   expect([0.04, 9.96, 59.7, 187, 7500].map(durationInWords)).toEqual([
     ...["0.0 s", "10 s", "1 min 0 s", "3 min 7 s", "2 h 5 min"],
