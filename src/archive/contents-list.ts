@@ -173,21 +173,6 @@ function knownFields(index: StoredIndex): StoredIndex {
   };
 }
 
-/** An entry as its line, fields in the order of {@link ContentsEntry}: what JSON.stringify gives. */
-export function entryLine(entry: ContentsEntry): string {
-  const { type, mode, mtime, uid, gid, size, sha256, offset, target, sparse, changed } = entry;
-  let line = `{"path":${JSON.stringify(entry.path)},"type":"${type}","mode":${mode},"mtime":"${mtime}"`;
-  if (uid !== undefined) line += `,"uid":${uid}`;
-  if (gid !== undefined) line += `,"gid":${gid}`;
-  if (size !== undefined) line += `,"size":${size}`;
-  if (sha256 !== undefined) line += `,"sha256":"${sha256}"`;
-  if (offset !== undefined) line += `,"offset":${offset}`;
-  if (target !== undefined) line += `,"target":${JSON.stringify(target)}`;
-  if (sparse !== undefined) line += `,"sparse":${sparse}`;
-  if (changed !== undefined) line += `,"changed":"${changed}"`;
-  return `${line}}\n`;
-}
-
 /**
  * The entries of one segment's JSON lines, as many as it states, read as they are iterated; the lines'
  * memory may be used again at once. Throws `damaged`, then.

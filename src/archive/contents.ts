@@ -30,6 +30,13 @@ export interface ContentsEntry {
   readonly changed?: "grew" | "shrank" | "modified";
 }
 
+/** The fields of an entry that is being put together: those it does not have may be undefined. */
+export type EntryFields = {
+  readonly [K in keyof ContentsEntry]: Record<string, never> extends Pick<ContentsEntry, K>
+    ? ContentsEntry[K] | undefined
+    : ContentsEntry[K];
+};
+
 /** Something the backup could not take as it was. */
 export interface ContentsWarning {
   readonly path: string;

@@ -2,11 +2,16 @@ import { createHash, hash } from "node:crypto";
 import fs from "node:fs";
 import { ioError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
-import { type ContentsEntry, type ContentsWarning, MAX_MTIME } from "./contents.ts";
-import { entryLine } from "./contents-list.ts";
+import {
+  type ContentsEntry,
+  type ContentsWarning,
+  type EntryFields,
+  MAX_MTIME,
+} from "./contents.ts";
+import { entryLineMost, putEntryLine } from "./entry-line.ts";
 import { pathFromBytes } from "./path-bytes.ts";
 import type { Selection } from "./selection.ts";
-import { paddedSize, TRAILER, tarHeader, USUAL_HEADER } from "./tar-header.ts";
+import { BLOCK, paddedSize, TRAILER, tarHeader, USUAL_HEADER } from "./tar-header.ts";
 import { type Found, walk } from "./walk.ts";
 
 /** Where a packer's output goes; calls block until there is room. */
@@ -38,16 +43,19 @@ export interface PackTotals {
 
 /** Bytes of JSON lines in a segment, about. */
 const SEGMENT_LENGTH = 512 * 2 ** 10;
-/** Of UTF-8 for a UTF-16 code unit, at most. */
-const UTF8_MOST = 3;
 /** Below it a hole is not worth remembering, and file systems that store small files inline abound. */
 const SPARSE_MINIMUM = 64 * 2 ** 10;
 /** Bytes of a big file read before they are hashed: little enough to be in the cache still. */
 const READ_AT_ONCE = 128 * 2 ** 10;
 /** Files below this size are read in one go, before they are looked at. */
 const SMALL = 64 * 2 ** 10;
+/** Length of a file's header, nearly always: its time has a fraction, which takes a PAX record. */
+const HEADER = 3 * BLOCK;
+/** Left in a frame, a small file fits with its header, even a long one, and padding. */
+const ROOM = SMALL + USUAL_HEADER + BLOCK;
 /** A file whose change is older than this (milliseconds) was not changed just now, whatever the clocks' grain. */
 const SETTLED = 2000;
+const BIGINT = { bigint: true } as const;
 /** Fails on a link put in a file's place, and does not wait for a writer of a FIFO. */
 const OPEN_FLAGS =
   fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
@@ -154,7 +162,7 @@ export class Packer {
   }
 
   #directory({ path, location }: Found): boolean {
-    const stat = fs.lstatSync(location, { bigint: true });
+    const stat = fs.lstatSync(location, BIGINT);
     if (!stat.isDirectory()) {
       this.#warn(path, "became something else before it was read");
       return false;
@@ -165,7 +173,7 @@ export class Packer {
   }
 
   #symlink({ path, location }: Found): void {
-    const stat = fs.lstatSync(location, { bigint: true });
+    const stat = fs.lstatSync(location, BIGINT);
     const target = pathFromBytes(fs.readlinkSync(location, "buffer"));
     this.#entry({ path, type: "symlink", ...metadata(stat), mode: 0o777, target });
     this.#links += 1;
@@ -175,31 +183,56 @@ export class Packer {
     const fd = fs.openSync(location, OPEN_FLAGS);
     try {
       const started = Date.now();
-      const read = readStart(fd, this.#small);
-      const stat = fs.fstatSync(fd, { bigint: true });
+      // To where its content belongs, if its header is as nearly all are.
+      const inFrame = this.#frame.length - this.#filled >= ROOM;
+      const into = inFrame ? this.#frame : this.#small;
+      const at = inFrame ? this.#filled + HEADER : 0;
+      const read = readStart(fd, into, at);
+      const stat = fs.fstatSync(fd, BIGINT);
       if (!stat.isFile()) {
         this.#warn(path, "became something else before it was read");
       } else if (stat.nlink === 1n || !this.#hardLink(path, stat)) {
         // One look is enough when it shows that nothing had changed since before the reading.
-        const whole = read < SMALL && stat.size === BigInt(read);
-        if (whole && stat.ctimeMs < BigInt(started - SETTLED)) this.#smallContent(path, stat, read);
-        else this.#content(path, fd, stat);
+        const settled = Number(stat.ctimeMs) < started - SETTLED;
+        if (read === Number(stat.size) && read < SMALL && settled) {
+          this.#smallContent(path, stat, into, at, read);
+        } else {
+          this.#content(path, fd, stat);
+        }
       }
     } finally {
       fs.closeSync(fd);
     }
   }
 
-  /** The content of a file that was read whole. */
-  #smallContent(path: string, stat: fs.BigIntStats, size: number): void {
+  /** A file that was read whole; its content lies in `into`. */
+  #smallContent(
+    path: string,
+    stat: fs.BigIntStats,
+    into: Uint8Array,
+    at: number,
+    size: number,
+  ): void {
+    const content = into.subarray(at, at + size);
+    const sha256 = hash("sha256", content, "hex");
+    const entry = fileFields(path, stat, size, sha256);
     const start = this.#position;
-    const base = { path, type: "file", ...metadata(stat), size } as const;
-    this.#write(tarHeader(base, this.#header));
-    const offset = this.#position;
-    const content = this.#small.subarray(0, size);
-    this.#write(content);
-    this.#pad(size);
-    this.#record(start, { ...base, sha256: hash("sha256", content, "hex"), offset });
+    const header = tarHeader(entry, this.#header);
+    entry.offset = start + header.length;
+    if (into === this.#frame && header.length <= USUAL_HEADER) {
+      const begin = this.#filled + header.length;
+      if (begin !== at) into.copyWithin(begin, at, at + size);
+      into.set(header, this.#filled);
+      const end = begin + paddedSize(size);
+      into.fill(0, begin + size, end);
+      this.#advance(end - this.#filled);
+    } else {
+      const aside = into === this.#small ? content : Buffer.from(content);
+      this.#write(header);
+      this.#write(aside);
+      this.#pad(size);
+    }
+    this.#record(start, entry);
     this.#files += 1;
     this.#bytes += size;
   }
@@ -219,10 +252,10 @@ export class Packer {
 
   #content(path: string, fd: number, before: fs.BigIntStats): void {
     const size = Number(before.size);
+    const entry = fileFields(path, before, size);
     const start = this.#position;
-    const base = { path, type: "file", ...metadata(before), size } as const;
-    this.#write(tarHeader(base, this.#header));
-    const offset = this.#position;
+    this.#write(tarHeader(entry, this.#header));
+    entry.offset = this.#position;
 
     const digest = createHash("sha256");
     let shrank = false;
@@ -238,22 +271,17 @@ export class Packer {
       this.#advance(length);
       done += length;
     }
-    const sha256 = digest.digest("hex");
+    entry.sha256 = digest.digest("hex");
     this.#pad(size);
 
-    const after = fs.fstatSync(fd, { bigint: true });
+    const after = fs.fstatSync(fd, BIGINT);
     let changed: ContentsEntry["changed"];
     if (shrank) changed = "shrank";
     else if (after.size > before.size) changed = "grew";
     else if (after.mtimeNs !== before.mtimeNs || after.size !== before.size) changed = "modified";
-    const sparse = size >= SPARSE_MINIMUM && before.blocks * 512n < before.size;
-    this.#record(start, {
-      ...base,
-      sha256,
-      offset,
-      ...(sparse ? { sparse } : {}),
-      ...(changed === undefined ? {} : { changed }),
-    });
+    entry.changed = changed;
+    if (size >= SPARSE_MINIMUM && before.blocks * 512n < before.size) entry.sparse = true;
+    this.#record(start, entry);
     this.#files += 1;
     this.#bytes += size;
     if (changed === "shrank") this.#warn(path, "shrank while being read; its missing end is zeros");
@@ -263,21 +291,20 @@ export class Packer {
   }
 
   /** An entry without content. */
-  #entry(entry: ContentsEntry): void {
+  #entry(entry: EntryFields): void {
     const start = this.#position;
     this.#write(tarHeader(entry, this.#header));
     this.#record(start, entry);
   }
 
-  #record(start: number, entry: ContentsEntry): void {
+  #record(start: number, entry: EntryFields): void {
     if (this.#lineCount === 0) {
       this.#segmentStart = start;
       this.#segmentFirst = entry.path;
     }
-    const line = entryLine(entry);
-    const most = this.#linesLength + UTF8_MOST * line.length;
+    const most = this.#linesLength + entryLineMost(entry);
     if (most > this.#lines.length) this.#lines = Buffer.concat([this.#lines], 2 * most);
-    this.#linesLength += this.#lines.write(line, this.#linesLength);
+    this.#linesLength = putEntryLine(this.#lines, this.#linesLength, entry);
     this.#lineCount += 1;
     if (this.#linesLength >= SEGMENT_LENGTH) this.#endSegment();
   }
@@ -365,24 +392,51 @@ function readFully(fd: number, into: Uint8Array, position: number): number {
   return read;
 }
 
-/** What one read gives; 0 where the next look will show that it is no file any more. */
-function readStart(fd: number, into: Uint8Array): number {
+/** What one read gives, put `at`; 0 where the next look will show that it is no file any more. */
+function readStart(fd: number, into: Uint8Array, at: number): number {
   try {
-    return fs.readSync(fd, into, 0, into.length, 0);
+    return fs.readSync(fd, into, at, SMALL, 0);
   } catch (error) {
     if (fs.fstatSync(fd).isFile()) throw error;
     return 0;
   }
 }
 
-function metadata(stat: fs.BigIntStats): Pick<ContentsEntry, "mode" | "mtime" | "uid" | "gid"> {
+/** An entry whose further fields are still to come. */
+type Unfinished = { -readonly [K in keyof EntryFields]: EntryFields[K] };
+
+/** One shape for all files: what is made of it is compiled for that. */
+function fileFields(
+  path: string,
+  stat: fs.BigIntStats,
+  size: number,
+  sha256?: string | undefined,
+): Unfinished {
+  const { mode, mtime, uid, gid } = metadata(stat);
+  return {
+    path,
+    type: "file",
+    mode,
+    mtime,
+    uid,
+    gid,
+    size,
+    sha256,
+    offset: undefined,
+    target: undefined,
+    sparse: undefined,
+    changed: undefined,
+  };
+}
+
+function metadata(stat: fs.BigIntStats): Pick<EntryFields, "mode" | "mtime" | "uid" | "gid"> {
   const uid = Number(stat.uid);
   const gid = Number(stat.gid);
   return {
     mode: Number(stat.mode) & 0o7777,
     mtime: decimalSeconds(tellable(stat.mtimeNs)),
-    ...(uid === 0 ? {} : { uid }),
-    ...(gid === 0 ? {} : { gid }),
+    uid: uid === 0 ? undefined : uid,
+    gid: gid === 0 ? undefined : gid,
   };
 }
 

@@ -1,4 +1,5 @@
-import type { ContentsEntry } from "./contents.ts";
+import { isPrintableAscii, putAscii } from "./ascii.ts";
+import type { EntryFields } from "./contents.ts";
 import { isEscaped, pathToBytes } from "./path-bytes.ts";
 
 /**
@@ -15,11 +16,12 @@ export const BLOCK = 512;
 export const TRAILER = Buffer.alloc(2 * BLOCK);
 
 const TYPEFLAG = { file: 0x30, hardlink: 0x31, symlink: 0x32, directory: 0x35, pax: 0x78 } as const;
-const PAX_NAME = Buffer.from("././@PaxHeader", "latin1");
+const PAX_NAME = "././@PaxHeader";
+/** Length of the fields for names. */
+const NAME_FIELD = 100;
+const LINK_NAME = 157;
 const MAX_OCTAL_7 = 0o7777777;
 const MAX_OCTAL_11 = 0o77777777777;
-/** Printable ASCII only: what every reader takes from a plain ustar field alike. */
-const PLAIN = /^[\x20-\x7e]*$/;
 
 /** Bytes that content of this size takes in the stream: whole blocks. */
 export function paddedSize(size: number): number {
@@ -33,8 +35,8 @@ export const USUAL_HEADER = 8 * BLOCK;
  * The header blocks of an entry: one block, or three and more where PAX records are needed. Made in
  * `memory`, which then belongs to it, where that is given and long enough.
  */
-export function tarHeader(entry: ContentsEntry, memory?: Buffer): Buffer {
-  const name = tarName(entry);
+export function tarHeader(entry: EntryFields, memory?: Buffer): Buffer {
+  const name = entry.type === "directory" ? `${entry.path}/` : entry.path;
   const link = entry.type === "symlink" || entry.type === "hardlink" ? (entry.target ?? "") : "";
   const size = entry.type === "file" ? (entry.size ?? 0) : 0;
   const uid = entry.uid ?? 0;
@@ -42,18 +44,11 @@ export function tarHeader(entry: ContentsEntry, memory?: Buffer): Buffer {
   const dot = entry.mtime.indexOf(".");
   const seconds = Number(dot < 0 ? entry.mtime : entry.mtime.slice(0, dot));
 
-  let records: (string | Buffer)[] | undefined;
-  const longName = name.length > 100 || !PLAIN.test(name);
-  const longLink = link.length > 100 || !PLAIN.test(link);
+  const longName = name.length > NAME_FIELD || !isPrintableAscii(name);
+  const longLink = link.length > NAME_FIELD || !isPrintableAscii(link);
   const oddTime = dot >= 0 || seconds < 0 || seconds > MAX_OCTAL_11;
-  if (
-    longName ||
-    longLink ||
-    oddTime ||
-    size > MAX_OCTAL_11 ||
-    uid > MAX_OCTAL_7 ||
-    gid > MAX_OCTAL_7
-  ) {
+  let records: (string | Buffer)[] | undefined;
+  if (longName || longLink || size > MAX_OCTAL_11 || uid > MAX_OCTAL_7 || gid > MAX_OCTAL_7) {
     records = [];
     // PAX text is UTF-8 unless said otherwise.
     if (isEscaped(name) || isEscaped(link)) records.push(record("hdrcharset", "BINARY"));
@@ -63,6 +58,8 @@ export function tarHeader(entry: ContentsEntry, memory?: Buffer): Buffer {
     if (longName) records.push(record("path", name));
     if (size > MAX_OCTAL_11) records.push(record("size", String(size)));
     if (uid > MAX_OCTAL_7) records.push(record("uid", String(uid)));
+  } else if (oddTime) {
+    records = [record("mtime", entry.mtime)];
   }
 
   let at = 0;
@@ -70,22 +67,23 @@ export function tarHeader(entry: ContentsEntry, memory?: Buffer): Buffer {
   if (records === undefined) {
     header = zeros(BLOCK, memory);
   } else {
-    const length = records.reduce((sum, text) => sum + text.length, 0);
+    let length = 0;
+    for (const text of records) length += text.length;
     at = BLOCK + paddedSize(length);
     header = zeros(at + BLOCK, memory);
-    PAX_NAME.copy(header, 0);
+    putAscii(header, 0, PAX_NAME);
     block(header, 0, TYPEFLAG.pax, 0o644, 0, 0, length, 0);
     let position = BLOCK;
     for (const text of records) {
-      if (typeof text === "string") position += header.write(text, position, "latin1");
+      if (typeof text === "string") position = putAscii(header, position, text);
       else position += text.copy(header, position);
     }
   }
 
   if (longName) truncated(name).copy(header, at);
-  else header.write(name, at, "latin1");
-  if (longLink) truncated(link).copy(header, at + 157);
-  else if (link !== "") header.write(link, at + 157, "latin1");
+  else putAscii(header, at, name);
+  if (longLink) truncated(link).copy(header, at + LINK_NAME);
+  else putAscii(header, at + LINK_NAME, link);
   block(
     header,
     at,
@@ -99,10 +97,6 @@ export function tarHeader(entry: ContentsEntry, memory?: Buffer): Buffer {
   return header;
 }
 
-function tarName(entry: ContentsEntry): string {
-  return entry.type === "directory" ? `${entry.path}/` : entry.path;
-}
-
 function zeros(length: number, memory: Buffer | undefined): Buffer {
   if (memory === undefined || memory.length < length) return Buffer.alloc(length);
   return memory.subarray(0, length).fill(0);
@@ -110,23 +104,22 @@ function zeros(length: number, memory: Buffer | undefined): Buffer {
 
 /** The first 100 bytes, for readers that know no PAX. */
 function truncated(text: string): Buffer {
-  return pathToBytes(text).subarray(0, 100);
+  return pathToBytes(text).subarray(0, NAME_FIELD);
 }
 
 /** `LENGTH KEY=VALUE\n`, where LENGTH counts itself; a string where it is ASCII. */
 function record(key: string, value: string): string | Buffer {
-  if (PLAIN.test(value)) {
-    const rest = ` ${key}=${value}\n`;
-    return recordLength(rest.length) + rest;
+  if (isPrintableAscii(value)) {
+    return `${recordLength(key.length + value.length + 3)} ${key}=${value}\n`;
   }
   const rest = Buffer.concat([Buffer.from(` ${key}=`), pathToBytes(value), Buffer.from("\n")]);
-  return Buffer.concat([Buffer.from(recordLength(rest.length)), rest]);
+  return Buffer.concat([Buffer.from(String(recordLength(rest.length))), rest]);
 }
 
-function recordLength(rest: number): string {
-  let length = rest + 1;
-  while (String(length).length + rest !== length) length = String(length).length + rest;
-  return String(length);
+function recordLength(rest: number): number {
+  let digits = 1;
+  while (rest + digits >= 10 ** digits) digits += 1;
+  return rest + digits;
 }
 
 /** Fills all of a header block but name and link name, and seals it with its checksum. */
@@ -163,10 +156,16 @@ function block(
 
 /** `digits` octal digits; the NUL after them is there already. */
 function octal(header: Buffer, at: number, digits: number, value: number): void {
-  let rest = value;
-  for (let i = at + digits - 1; i >= at; i--) {
-    const high = Math.floor(rest / 8);
-    header[i] = 0x30 + (rest - high * 8);
-    rest = high;
+  // In two parts of at most 30 bits, which take shifts instead of divisions.
+  let high = Math.floor(value / 2 ** 30);
+  let low = value - high * 2 ** 30;
+  let i = at + digits - 1;
+  for (let bits = 0; bits < 30 && i >= at; bits += 3, i--) {
+    header[i] = 0x30 + (low & 7);
+    low >>= 3;
+  }
+  for (; i >= at; i--) {
+    header[i] = 0x30 + (high & 7);
+    high >>= 3;
   }
 }

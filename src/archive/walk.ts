@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { pathFromBytes, pathToBytes, systemPath } from "./path-bytes.ts";
+import { isEscaped, pathFromBytes, pathToBytes, systemPath } from "./path-bytes.ts";
 import { type RuleState, type Selection, Selector } from "./selection.ts";
 
 /** Something found in the tree; what it is when looked at again may differ. */
@@ -22,6 +22,8 @@ interface Level {
   /** What paths in it begin with. */
   readonly prefix: string;
   readonly state: RuleState;
+  /** Whether some name on the way here, or in it, is not UTF-8. */
+  readonly escaped: boolean;
   readonly names: readonly Named[];
   next: number;
   /** The folders above, this one included, that are not taken themselves and hold nothing taken yet. */
@@ -38,14 +40,14 @@ interface Level {
 export function* walk(selection: Selection, onUnreadable: OnUnreadable): Generator<Found> {
   const selector = new Selector(selection);
   const skip = new Set(selection.skip);
-  const enter = (place: Pick<Level, "folder" | "prefix" | "state" | "pending" | "own">): Level => {
-    let names: Named[] = [];
+  const enter = (place: Omit<Level, "names" | "next">): Level => {
+    let read: { names: Named[]; escaped: boolean } = { names: [], escaped: false };
     try {
-      names = readFolder(place.folder);
+      read = readFolder(place.folder);
     } catch (error) {
       onUnreadable(place.prefix.slice(0, -1) || ".", error);
     }
-    return { ...place, names, next: 0 };
+    return { ...place, names: read.names, escaped: place.escaped || read.escaped, next: 0 };
   };
 
   const { taken, state } = selector.root();
@@ -53,7 +55,14 @@ export function* walk(selection: Selection, onUnreadable: OnUnreadable): Generat
   if (taken) yield root;
   if (root.lost === true || !selector.descends(".", state)) return;
   // One generator with a stack: each of nested ones would hand on every single item.
-  const top = { folder: selection.root, prefix: "", state, pending: [], own: undefined };
+  const top = {
+    folder: selection.root,
+    prefix: "",
+    escaped: isEscaped(selection.root),
+    state,
+    pending: [],
+    own: undefined,
+  };
   const levels: Level[] = [enter(top)];
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const named = level.names[level.next];
@@ -68,7 +77,9 @@ export function* walk(selection: Selection, onUnreadable: OnUnreadable): Generat
     const path = level.prefix + name;
     const { taken, state } = selector.child(path, level.state);
     const absolute = level.folder.endsWith("/") ? level.folder + name : `${level.folder}/${name}`;
-    const found: Found = { path, location: systemPath(absolute), kind };
+    // Looking at every single path again would take longer than all else here.
+    const location = level.escaped ? systemPath(absolute) : absolute;
+    const found: Found = { path, location, kind };
     if (kind !== "directory") {
       if (!taken) continue;
       if (level.pending.length > 0) yield* level.pending.splice(0);
@@ -80,7 +91,7 @@ export function* walk(selection: Selection, onUnreadable: OnUnreadable): Generat
       continue;
     }
     if (!selector.descends(path, state)) continue;
-    const place = { folder: absolute, prefix: `${path}/`, state };
+    const place = { folder: absolute, prefix: `${path}/`, escaped: level.escaped, state };
     if (taken) {
       if (level.pending.length > 0) yield* level.pending.splice(0);
       yield found;
@@ -101,12 +112,14 @@ interface Named {
   readonly kind: Found["kind"];
 }
 
-function readFolder(folder: string): Named[] {
+/** What is in a folder, sorted, and whether some name stands for bytes that are not UTF-8. */
+function readFolder(folder: string): { names: Named[]; escaped: boolean } {
   const location = systemPath(folder);
   let names = fs
     .readdirSync(location, { withFileTypes: true })
     .map((dirent): Named => ({ name: dirent.name, kind: kindOf(dirent) }));
-  if (process.platform !== "win32" && names.some(({ name }) => name.includes("\ufffd"))) {
+  const odd = process.platform !== "win32" && names.some(({ name }) => name.includes("\ufffd"));
+  if (odd) {
     // Some name is not UTF-8, or truly holds U+FFFD: look at the bytes.
     names = fs
       .readdirSync(location, { withFileTypes: true, encoding: "buffer" })
@@ -123,7 +136,9 @@ function readFolder(folder: string): Named[] {
     );
     if (stat !== undefined) names[index] = { name, kind: kindOf(stat) };
   }
-  return names.sort((a, b) => (a.name < b.name ? -1 : 1));
+  names.sort((a, b) => (a.name < b.name ? -1 : 1));
+  // Windows' names are UTF-16 and may hold lone surrogates, too.
+  return { names, escaped: odd || process.platform === "win32" };
 }
 
 function kindOf(entry: {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ContentsSource, ContentsTotals, ContentsWarning } from "../archive/contents.ts";
+import { DEFAULT_LEVEL } from "../archive/frame.ts";
 import { type ArchiveHooks, ArchiveMaker, type MadeArchive } from "../archive/make-archive.ts";
 import { isNowhere, resolveSelection } from "../archive/selection.ts";
 import type { Volume } from "../archive/volumes.ts";
@@ -112,7 +113,7 @@ export function backup(options: BackupOptions): Promise<BackupResult> {
 async function makeBackup(options: BackupOptions): Promise<BackupResult> {
   const { store, key, signal } = options;
   checkName(options.name);
-  const level = checkRange(options.level ?? 3, 1, 19, "compression level");
+  const level = checkRange(options.level ?? DEFAULT_LEVEL, 1, 19, "compression level");
   const volumeSize = checkRange(
     options.volumeSize ?? DEFAULT_VOLUME_SIZE,
     MIN_VOLUME_SIZE,

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ContentsEntry } from "../../src/archive/contents.ts";
-import { entryLine, parseEntries } from "../../src/archive/contents-list.ts";
+import { parseEntries } from "../../src/archive/contents-list.ts";
+import { entryLineMost, putEntryLine } from "../../src/archive/entry-line.ts";
 import { decimalSeconds } from "../../src/archive/packer.ts";
 import { entries } from "./entries.ts";
 
@@ -24,10 +25,18 @@ const listed: fc.Arbitrary<ContentsEntry> = fc
   .tuple(entries, recorded)
   .map(([entry, more]) => (entry.type === "file" ? { ...entry, ...more } : entry));
 
+function lineOf(entry: ContentsEntry): string {
+  const memory = Buffer.alloc(entryLineMost(entry) + 5, "~");
+  const end = putEntryLine(memory, 5, entry);
+  expect(end).toBeLessThanOrEqual(memory.length);
+  expect(memory.toString("latin1", 0, 5)).toBe("~~~~~");
+  return memory.toString("utf8", 5, end);
+}
+
 test("an entry's line is that entry in JSON, whatever it holds, and is read as it was", () => {
   fc.assert(
     fc.property(fc.array(listed, { minLength: 1, maxLength: 20 }), (list) => {
-      const lines = list.map(entryLine);
+      const lines = list.map(lineOf);
       for (const [at, line] of lines.entries()) {
         expect(line.endsWith("}\n")).toBe(true);
         expect(line.indexOf("\n")).toBe(line.length - 1);
