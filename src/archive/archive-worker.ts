@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import type { Authentication } from "../encryption/authentication-record.ts";
 import { PayloadEncrypter } from "../encryption/payload.ts";
 import { RestbackupError } from "../errors.ts";
@@ -11,8 +11,9 @@ import type {
   ReadingRequest,
   WritingRequest,
 } from "./make-archive.ts";
-import { packedParts } from "./pack.ts";
+import { packedParts } from "./packed-parts.ts";
 import { cutVolumes } from "./volumes.ts";
+import { received } from "./worker.ts";
 import { type WrittenArchive, writeArchive } from "./write-archive.ts";
 
 /** From the packed tree to encrypted volume files; asks for what it is not to know or to decide. */
@@ -54,9 +55,9 @@ async function* encrypt(
 }
 
 async function make(): Promise<void> {
-  const { source, level } = workerData as ReadingRequest;
+  const { source, level } = await received<ReadingRequest>();
   const packed = packedParts(source, level);
-  const [request] = (await once(parentPort!, "message")) as [WritingRequest];
+  const request = await received<WritingRequest>();
   const archive = writeArchive(packed, request.description, {
     authenticate: async (digest, totals) =>
       (await ask({ about: "authentication", digest, totals })) as Authentication,

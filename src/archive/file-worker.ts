@@ -1,14 +1,15 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync } from "node:fs";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { ioError } from "../errors.ts";
 import { free } from "../memory.ts";
 import { cannotMake, FileMaker, wrongContent } from "./file-maker.ts";
 import type { FilePart, FilesReply, FilesRequest, FilesWorkerData } from "./file-workers.ts";
+import { received } from "./worker.ts";
 
 /** Makes files as it is sent them: what comes whole was checked already, the rest is checked here. */
 
-const { root, sameOwner } = workerData as FilesWorkerData;
+const { root, sameOwner } = await received<FilesWorkerData>();
 const maker = new FileMaker(root, { sameOwner });
 
 /** The file that goes on in the next request, if any. */

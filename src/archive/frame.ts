@@ -1,6 +1,7 @@
 import { promisify } from "node:util";
 import zlib from "node:zlib";
 import { RestbackupError } from "../errors.ts";
+import { DEFAULT_LEVEL } from "./frame-settings.ts";
 
 /**
  * Independent zstd frames (RFC 8878), compressed and decompressed on libuv's thread pool: as many
@@ -11,12 +12,6 @@ import { RestbackupError } from "../errors.ts";
 
 const compress = promisify<zlib.InputType, zlib.ZstdOptions, Buffer>(zlib.zstdCompress);
 const decompress = promisify<zlib.InputType, zlib.ZstdOptions, Buffer>(zlib.zstdDecompress);
-
-/** Tar bytes in a frame, at most. */
-export const FRAME_SIZE = 2 * 2 ** 20;
-
-/** zstd's level where none is asked for. */
-export const DEFAULT_LEVEL = 3;
 
 /** What a reader accepts of another writer: beyond it, a frame is refused unread. */
 const MAX_FRAME_SIZE = 64 * 2 ** 20;

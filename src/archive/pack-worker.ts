@@ -1,14 +1,14 @@
-import { workerData } from "node:worker_threads";
 import { RestbackupError } from "../errors.ts";
 import type { PackReply, PackRequest } from "./pack.ts";
 import { Packer, type PackSink } from "./packer.ts";
+import { received } from "./worker.ts";
 
 /**
  * The reading half of a backup, in a worker: fills shared frame buffers and says so. `slots` tells
  * for each buffer whether it is free (0) or in use (1); the packer sleeps while none is.
  */
 
-const { selection, buffers, slots, port } = workerData as PackRequest;
+const { selection, buffers, slots, port } = await received<PackRequest>();
 const state = new Int32Array(slots);
 const frames = buffers.map((buffer) => new Uint8Array(buffer));
 let current = 0;

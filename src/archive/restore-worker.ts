@@ -1,10 +1,11 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { decryptedRange } from "../encryption/payload-range.ts";
 import { ioError } from "../errors.ts";
 import type { ExtractReply, ExtractRequest } from "./extract.ts";
 import { extractFrom } from "./extraction.ts";
 import { ArchiveReader } from "./read-archive.ts";
 import { RemoteRange } from "./remote-range.ts";
+import { received } from "./worker.ts";
 
 /** Decrypts, decompresses, checks and writes an archive whose bytes the main thread fetches. */
 
@@ -12,7 +13,7 @@ function reply(message: ExtractReply): void {
   parentPort!.postMessage(message);
 }
 
-const { extraction, opened, size, payload } = workerData as ExtractRequest;
+const { extraction, opened, size, payload } = await received<ExtractRequest>();
 const source = new RemoteRange(size, parentPort!);
 const reader = new ArchiveReader(
   payload === undefined ? source : decryptedRange(source, payload),

@@ -8,7 +8,7 @@ import {
   SKIPPABLE_HEADER,
   skippableHeader,
 } from "./contents-list.ts";
-import type { Packed } from "./pack.ts";
+import type { Packed } from "./packed-parts.ts";
 import { SeekTableWriter } from "./seek-table.ts";
 
 /** Compressed contents list kept back at most; more is put between frames of content. */

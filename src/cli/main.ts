@@ -10,5 +10,7 @@ if (major < 22 || (major === 22 && minor < 19)) {
   );
   process.exitCode = 1;
 } else {
-  import("./run.ts").then(({ run }) => run(process.argv.slice(2)));
+  const args = process.argv.slice(2);
+  import("./ahead.ts").then(({ startThreads }) => startThreads(args));
+  import("./run.ts").then(({ run }) => run(args));
 }

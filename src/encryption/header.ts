@@ -1,10 +1,31 @@
-import { type Recipient as AgeRecipient, Decrypter, Encrypter } from "age-encryption";
+import { randomBytes } from "node:crypto";
 import { RestbackupError } from "../errors.ts";
-import { keyMaterial, type Recipient, refusal, type SecretKey } from "./keys.ts";
+import {
+  isPostQuantum,
+  keyMaterial,
+  type Recipient,
+  recipientPoint,
+  refusal,
+  type SecretKey,
+} from "./keys.ts";
+import {
+  encodeHeader,
+  FILE_KEY,
+  malformedHeader,
+  parseHeader,
+  type StanzaIdentity,
+  type StanzaRecipient,
+  VERSION_LINE,
+} from "./stanzas.ts";
+import { x25519Recipient } from "./x25519.ts";
 
-/** The age header (age spec, "File header"), by way of the age-encryption package. */
+/**
+ * Opening and making age headers (age spec, "File header"): here for X25519 and passphrases, by way of
+ * the age-encryption package where post-quantum keys are among those at hand. See
+ * docs/decisions/0021.
+ */
 
-const INTRO = Buffer.from("age-encryption.org/v1\n", "latin1");
+const INTRO = Buffer.from(`${VERSION_LINE}\n`, "latin1");
 const MAC_LINE = Buffer.from("\n--- ", "latin1");
 /** No header of ours comes near; a hostile one is not read further. */
 export const MAX_HEADER = 2 ** 20;
@@ -26,30 +47,28 @@ export interface HeaderOptions {
  * A header for a new file key, which the newest identity of the key and all recipients can open.
  * Throws `usage` for combinations age does not allow, and for neither key nor recipient.
  */
-export async function createHeader({ key, recipients = [] }: HeaderOptions): Promise<Header> {
-  const encrypter = new Encrypter();
-  for (const recipient of ageRecipients(key, recipients)) encrypter.addRecipient(recipient);
-  // Sees the file key as every recipient does, and adds nothing to the header.
-  let fileKey: Uint8Array | undefined;
-  encrypter.addRecipient({
-    wrapFileKey(given) {
-      fileKey = Uint8Array.from(given);
-      return [];
-    },
-  });
-  // Of bytes the package would make a Response, and Node would load all that belongs to fetch.
-  const nothing = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
-  const file = Buffer.concat(await Array.fromAsync(await encrypter.encrypt(nothing)));
-  return { bytes: file.subarray(0, headerSize(file)), fileKey: fileKey! };
+export async function createHeader(options: HeaderOptions): Promise<Header> {
+  const { passphrase, texts } = checked(options);
+  if (texts.some(isPostQuantum)) {
+    const { createForHybrid } = await import("./post-quantum.ts");
+    const { file, fileKey } = await createForHybrid(texts);
+    return { bytes: file.subarray(0, headerSize(file)), fileKey };
+  }
+  const fileKey = randomBytes(FILE_KEY);
+  const recipients = texts.map((text) => x25519Recipient(recipientPoint(text)!));
+  if (passphrase !== undefined) recipients.push(passphrase);
+  const stanzas = await Promise.all(recipients.map((recipient) => recipient.wrap(fileKey)));
+  return { bytes: encodeHeader(stanzas, fileKey), fileKey };
 }
 
-function ageRecipients(
-  key: SecretKey | undefined,
-  extra: readonly Recipient[],
-): (string | AgeRecipient)[] {
+/** A passphrase, or recipients that all are of one kind. */
+function checked({ key, recipients: extra = [] }: HeaderOptions): {
+  readonly passphrase?: StanzaRecipient;
+  readonly texts: readonly string[];
+} {
   const passphrase = key === undefined ? undefined : keyMaterial(key).passphraseRecipient;
   if (passphrase !== undefined) {
-    if (extra.length === 0) return [passphrase];
+    if (extra.length === 0) return { passphrase, texts: [] };
     throw refusal(
       "An archive is encrypted to a passphrase or to recipients, not both.",
       "Use an identity (restbackup keygen) instead of the passphrase, or leave the recipients out.",
@@ -63,14 +82,14 @@ function ageRecipients(
     );
   }
   // age spec: one classic recipient would undo what the post-quantum ones are for.
-  const postQuantum = [...all].filter((text) => text.startsWith("age1pq1"));
+  const postQuantum = [...all].filter(isPostQuantum);
   if (postQuantum.length > 0 && postQuantum.length < all.size) {
     throw refusal(
       "Post-quantum recipients (age1pq1…) cannot be mixed with others (age1…).",
       "Use recipients, and a key, of one kind.",
     );
   }
-  return [...all];
+  return { texts: [...all] };
 }
 
 /**
@@ -101,19 +120,31 @@ export function headerSize(prefix: Buffer, more = false): number | undefined {
 
 /** The file key of a header. Throws `wrong-key` or `damaged`. */
 export async function openHeader(header: Buffer, key: SecretKey): Promise<Uint8Array> {
-  const decrypter = new Decrypter();
-  for (const identity of keyMaterial(key).identities) decrypter.addIdentity(identity);
-  try {
-    return await decrypter.decryptHeader(header);
-  } catch (error) {
-    if (error instanceof RestbackupError) throw error;
-    if (!(error instanceof Error) || !error.message.startsWith("no identity matched")) {
-      throw new RestbackupError("damaged", "The archive's age header is damaged.", {
-        cause: error,
-      });
-    }
-    throw wrongKey(header, key);
+  const { identities, withHybrid } = keyMaterial(key);
+  const fileKey =
+    withHybrid === undefined
+      ? await open(header, identities)
+      : await (await import("./post-quantum.ts")).openWithHybrid(header, withHybrid);
+  if (fileKey === undefined) throw wrongKey(header, key);
+  return fileKey;
+}
+
+async function open(
+  header: Buffer,
+  identities: readonly StanzaIdentity[],
+): Promise<Buffer | undefined> {
+  const { stanzas, check } = parseHeader(header);
+  // age spec, "scrypt": such a stanza is alone, whoever opens the file.
+  if (stanzas.length > 1 && stanzas.some(({ args }) => args[0] === "scrypt")) {
+    throw malformedHeader();
   }
+  for (const identity of identities) {
+    const fileKey = await identity.unwrap(stanzas);
+    if (fileKey === undefined) continue;
+    check(fileKey);
+    return fileKey;
+  }
+  return undefined;
 }
 
 function wrongKey(header: Buffer, key: SecretKey): RestbackupError {

@@ -1,15 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { bech32 } from "@scure/base";
-import {
-  type Recipient as AgeRecipient,
-  Encrypter,
-  generateHybridIdentity,
-  generateX25519Identity,
-  type Identity,
-  identityToRecipient,
-} from "age-encryption";
 import { RestbackupError } from "../errors.ts";
 import { printable } from "../naming.ts";
 import { scryptIdentity, scryptRecipient } from "./scrypt.ts";
+import type { StanzaIdentity, StanzaRecipient } from "./stanzas.ts";
+import { publicPoint, X25519_KEY, x25519Identity } from "./x25519.ts";
 
 /** A public key that archives are encrypted to: `age1…` or, post-quantum, `age1pq1…`. */
 export interface Recipient {
@@ -20,8 +15,10 @@ export interface Recipient {
 interface KeyMaterial {
   /** Secret bytes, newest identity first: what authentication keys are derived from. */
   readonly secrets: readonly Uint8Array[];
-  readonly identities: readonly (string | Identity)[];
-  readonly passphraseRecipient: AgeRecipient | undefined;
+  readonly identities: readonly StanzaIdentity[];
+  /** The text of all identities, where a post-quantum one is among them. */
+  readonly withHybrid?: readonly string[] | undefined;
+  readonly passphraseRecipient: StanzaRecipient | undefined;
 }
 
 const materials = new WeakMap<SecretKey, KeyMaterial>();
@@ -94,10 +91,12 @@ const IDENTITY_HINT =
 async function identities(lines: readonly string[]): Promise<SecretKey> {
   const recipients: Recipient[] = [];
   const secrets: Uint8Array[] = [];
+  const own: StanzaIdentity[] = [];
   for (const [index, line] of lines.entries()) {
     const where = lines.length === 1 ? "The key" : `Identity ${index + 1} of the key`;
     const decoded = decodeBech32(line);
-    const known = decoded?.prefix === "age-secret-key-" || decoded?.prefix === "age-secret-key-pq-";
+    const hybrid = decoded?.prefix === HYBRID_SECRET_PREFIX;
+    const known = hybrid || decoded?.prefix === SECRET_PREFIX;
     if (
       decoded === undefined ||
       !known ||
@@ -110,11 +109,17 @@ async function identities(lines: readonly string[]): Promise<SecretKey> {
       );
     }
     secrets.push(decoded.bytes);
-    recipients.push({ text: await identityToRecipient(line) });
+    if (hybrid) {
+      recipients.push({ text: await (await import("./post-quantum.ts")).hybridRecipient(line) });
+    } else {
+      recipients.push({ text: recipientOf(decoded.bytes) });
+      own.push(x25519Identity(decoded.bytes));
+    }
   }
   return new SecretKey("identities", recipients, {
     secrets,
-    identities: lines,
+    identities: own,
+    withHybrid: own.length < lines.length ? lines : undefined,
     passphraseRecipient: undefined,
   });
 }
@@ -165,10 +170,10 @@ export async function parseRecipients(text: string | readonly string[]): Promise
         "A recipient is public and starts with age1. Treat that key as exposed if this text is.",
       );
     }
-    try {
-      if (!word.startsWith("age1") || /^age1tag/.test(word)) throw new Error();
-      new Encrypter().addRecipient(word);
-    } catch {
+    const valid = isPostQuantum(word)
+      ? (await import("./post-quantum.ts")).isHybridRecipient(word)
+      : recipientPoint(word) !== undefined;
+    if (!valid) {
       throw refusal(
         word.startsWith("age1")
           ? `${printable(word)} is not a valid recipient: mistyped, cut off or of another kind.`
@@ -185,10 +190,33 @@ export async function parseRecipients(text: string | readonly string[]): Promise
 export async function generateIdentity(
   options: { readonly postQuantum?: boolean } = {},
 ): Promise<{ identity: string; recipient: string }> {
-  const identity = await (options.postQuantum === true
-    ? generateHybridIdentity()
-    : generateX25519Identity());
-  return { identity, recipient: await identityToRecipient(identity) };
+  if (options.postQuantum === true) {
+    const { generateHybridIdentity, hybridRecipient } = await import("./post-quantum.ts");
+    const identity = await generateHybridIdentity();
+    return { identity, recipient: await hybridRecipient(identity) };
+  }
+  const scalar = randomBytes(X25519_KEY);
+  const identity = bech32.encodeFromBytes(SECRET_PREFIX, scalar).toUpperCase();
+  return { identity, recipient: recipientOf(scalar) };
+}
+
+const SECRET_PREFIX = "age-secret-key-";
+const HYBRID_SECRET_PREFIX = "age-secret-key-pq-";
+const RECIPIENT_PREFIX = "age";
+
+function recipientOf(scalar: Uint8Array): string {
+  return bech32.encodeFromBytes(RECIPIENT_PREFIX, publicPoint(scalar));
+}
+
+/** The public point in `age1…`; undefined for anything else. */
+export function recipientPoint(text: string): Buffer | undefined {
+  const { prefix, bytes } = decodeBech32(text) ?? {};
+  const known = prefix === RECIPIENT_PREFIX && text.startsWith("age1");
+  return known && bytes?.length === X25519_KEY ? Buffer.from(bytes) : undefined;
+}
+
+export function isPostQuantum(recipient: string): boolean {
+  return recipient.startsWith("age1pq1");
 }
 
 function contentLines(text: string): string[] {

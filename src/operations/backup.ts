@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ContentsSource, ContentsTotals, ContentsWarning } from "../archive/contents.ts";
-import { DEFAULT_LEVEL } from "../archive/frame.ts";
+import { DEFAULT_LEVEL } from "../archive/frame-settings.ts";
 import { type ArchiveHooks, ArchiveMaker, type MadeArchive } from "../archive/make-archive.ts";
 import { isNowhere, resolveSelection } from "../archive/selection.ts";
 import type { Volume } from "../archive/volumes.ts";

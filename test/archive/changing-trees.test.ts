@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ContentsEntry, ContentsWarning } from "../../src/archive/contents.ts";
 import { parseEntries } from "../../src/archive/contents-list.ts";
 import { Extractor } from "../../src/archive/extractor.ts";
-import { FRAME_SIZE } from "../../src/archive/frame.ts";
+import { FRAME_SIZE } from "../../src/archive/frame-settings.ts";
 import { type PackedSegment, Packer } from "../../src/archive/packer.ts";
 import { resolveSelection } from "../../src/archive/selection.ts";
 import { makeWorld, type World } from "./world.ts";

@@ -3,8 +3,9 @@ import zlib from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { textBlock } from "../../bench/data.ts";
-import { compressFrame, FRAME_SIZE, storedLength } from "../../src/archive/frame.ts";
+import { compressFrame, storedLength } from "../../src/archive/frame.ts";
 import { readFramePart } from "../../src/archive/frame-part.ts";
+import { FRAME_SIZE } from "../../src/archive/frame-settings.ts";
 import type { ByteRange } from "../../src/byte-range.ts";
 import { RestbackupError } from "../../src/errors.ts";
 

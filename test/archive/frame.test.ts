@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import zlib from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compressFrame, decompressFrame, FRAME_SIZE } from "../../src/archive/frame.ts";
+import { compressFrame, decompressFrame } from "../../src/archive/frame.ts";
+import { FRAME_SIZE } from "../../src/archive/frame-settings.ts";
 import { requireProgram } from "../support/programs.ts";
 
 const zstd = requireProgram("zstd", "stock zstd reads our frames, and we read its");

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import zlib from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ContentsEntry } from "../../src/archive/contents.ts";
-import type { Packed } from "../../src/archive/pack.ts";
+import type { Packed } from "../../src/archive/packed-parts.ts";
 import { ArchiveReader } from "../../src/archive/read-archive.ts";
 import { paddedSize, TRAILER, tarHeader } from "../../src/archive/tar-header.ts";
 import { writeArchive } from "../../src/archive/write-archive.ts";
