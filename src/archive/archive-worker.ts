@@ -4,7 +4,6 @@ import { parentPort } from "node:worker_threads";
 import type { Authentication } from "../encryption/authentication-record.ts";
 import { PayloadEncrypter } from "../encryption/payload.ts";
 import { RestbackupError } from "../errors.ts";
-import { free } from "../memory.ts";
 import type {
   ArchiveQuestion,
   ArchiveReply,
@@ -44,7 +43,6 @@ async function* encrypt(
       }
       for (const batch of encrypter.batches(next.value)) {
         yield batch;
-        free(...batch);
         // What waits to be compressed is handed out meanwhile.
         await nextTurn();
       }

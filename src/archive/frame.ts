@@ -1,7 +1,7 @@
 import { promisify } from "node:util";
 import zlib from "node:zlib";
 import { RestbackupError } from "../errors.ts";
-import { DEFAULT_LEVEL } from "./frame-settings.ts";
+import { compressed } from "./frame-stream.ts";
 
 /**
  * Independent zstd frames (RFC 8878), compressed and decompressed on libuv's thread pool: as many
@@ -10,47 +10,26 @@ import { DEFAULT_LEVEL } from "./frame-settings.ts";
  * Always frame by frame: the decompressor of node:zlib stops silently after the first of several.
  */
 
-const compress = promisify<zlib.InputType, zlib.ZstdOptions, Buffer>(zlib.zstdCompress);
 const decompress = promisify<zlib.InputType, zlib.ZstdOptions, Buffer>(zlib.zstdDecompress);
 
 /** What a reader accepts of another writer: beyond it, a frame is refused unread. */
 const MAX_FRAME_SIZE = 64 * 2 ** 20;
 
-/** `ZSTD_compressBound`: no frame of this much data is longer. */
-function compressBound(size: number): number {
-  return size + (size >>> 8) + 512;
-}
-
 /** {@link frameInPieces}, in one piece. */
 export async function compressFrame(content: Uint8Array, level: number): Promise<Buffer> {
-  const pieces = await frameInPieces(content, level);
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  return Buffer.concat(await frameInPieces(content, level));
 }
 
 /**
  * One frame that states its content size. `level` is zstd's, 1 to 19. In pieces, since content that
- * does not compress is not copied: those pieces are views of it. What is compressed lies at the
- * beginning of a buffer of the size the content needs at worst: copy what is kept, free the rest.
+ * does not compress is not copied: those pieces are views of it.
  */
 export async function frameInPieces(content: Uint8Array, level: number): Promise<Buffer[]> {
   if (looksIncompressible(content)) return storedFrame(content);
-  const compressed = await compress(content, {
-    params: parameters(level),
-    pledgedSrcSize: content.length,
-    // The whole frame in one go: one trip to the pool, one output buffer.
-    chunkSize: Math.max(compressBound(content.length), zlib.constants.Z_MIN_CHUNK),
-  });
-  return [compressed];
-}
-
-/**
- * zstd's own, but for the default level: with tables small enough for the cache next to a core, frames
- * of 2 MiB compress as well and faster (docs/decisions/0020).
- */
-function parameters(level: number): Record<number, number> {
-  const { ZSTD_c_compressionLevel, ZSTD_c_hashLog, ZSTD_c_chainLog } = zlib.constants;
-  if (level !== DEFAULT_LEVEL) return { [ZSTD_c_compressionLevel]: level };
-  return { [ZSTD_c_compressionLevel]: level, [ZSTD_c_hashLog]: 15, [ZSTD_c_chainLog]: 14 };
+  const pieces = await compressed(content, level);
+  if (pieces.length === 1) return pieces;
+  const whole = Buffer.concat(pieces);
+  return [whole.subarray(0, frameLength(whole)!)];
 }
 
 /** Bytes looked at for a guess, and in how many places. */
@@ -69,12 +48,26 @@ function looksIncompressible(content: Uint8Array): boolean {
   for (let i = 0; i < SAMPLES; i++) {
     sample.set(content.subarray(i * step, i * step + piece), i * piece);
   }
-  const compressed = zlib.zstdCompressSync(sample, {
+  if (!looksRandom(sample)) return false;
+  const smaller = zlib.zstdCompressSync(sample, {
     params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 },
     pledgedSrcSize: SAMPLE,
-    chunkSize: compressBound(SAMPLE),
+    chunkSize: 2 * SAMPLE,
   });
-  return compressed.length > SAMPLE * 0.99;
+  return smaller.length > SAMPLE * 0.99;
+}
+
+/** Of every eighth byte, the entropy in bits below which nothing is random, or compressed. */
+const LEAST_ENTROPY = 7.5;
+const counts = new Uint32Array(256);
+
+function looksRandom(sample: Uint8Array): boolean {
+  counts.fill(0);
+  for (let i = 0; i < SAMPLE; i += 8) counts[sample[i]!]! += 1;
+  const total = SAMPLE / 8;
+  let entropy = 0;
+  for (const count of counts) if (count > 0) entropy -= (count / total) * Math.log2(count / total);
+  return entropy >= LEAST_ENTROPY;
 }
 
 /** Content in a block of a frame, at most (RFC 8878, 3.1.1.2.4). */
@@ -84,7 +77,7 @@ const BLOCK_MAX = 128 * 2 ** 10;
 const STORED_HEADER = 9;
 const BLOCK_HEADER = 3;
 
-/** Where a byte of the content lies in a frame of raw blocks, as {@link storeFrame} makes it. */
+/** Where a byte of the content lies in a frame of raw blocks, as {@link storedFrame} makes it. */
 export function storedPosition(position: number): number {
   return STORED_HEADER + (Math.floor(position / BLOCK_MAX) + 1) * BLOCK_HEADER + position;
 }

@@ -33,7 +33,7 @@ export type PackReply =
     };
 
 /** Frame buffers in turn: one being read into, and as many as can be compressed meanwhile. */
-const BUFFERS = 4;
+const BUFFERS = 6;
 
 /** Packs a selection in a worker, which begins at once. */
 export function startPacking(selection: Selection): { worker: Worker; source: PackSource } {

@@ -1,5 +1,4 @@
 import { RestbackupError } from "../errors.ts";
-import { free } from "../memory.ts";
 import type { ContentsWarning } from "./contents.ts";
 import { compressFrame, frameInPieces } from "./frame.ts";
 import type { PackReply, PackSource } from "./pack.ts";
@@ -50,11 +49,9 @@ export function packedParts(
       }
       case "segment":
         push(
-          compressFrame(reply.segment.lines, level).then((frame): Packed => {
-            const compressed = Buffer.from(frame);
-            free(frame);
-            return { type: "segment", segment: reply.segment, compressed };
-          }),
+          compressFrame(reply.segment.lines, level).then(
+            (compressed): Packed => ({ type: "segment", segment: reply.segment, compressed }),
+          ),
         );
         break;
       case "failed":
@@ -83,7 +80,6 @@ export function packedParts(
         }
         const part = await next.part;
         yield part;
-        if (part.type === "frame") free(...part.pieces);
         // Only now: a stored frame is a view, and a slow consumer is to slow the reading down.
         if (next.slot !== undefined) release(state, next.slot);
         if (part.type === "done") return;

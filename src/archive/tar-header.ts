@@ -1,4 +1,3 @@
-import { isPrintableAscii, putAscii } from "./ascii.ts";
 import type { EntryFields } from "./contents.ts";
 import { isEscaped, pathToBytes } from "./path-bytes.ts";
 
@@ -19,7 +18,18 @@ const TYPEFLAG = { file: 0x30, hardlink: 0x31, symlink: 0x32, directory: 0x35, p
 const PAX_NAME = "././@PaxHeader";
 /** Length of the fields for names. */
 const NAME_FIELD = 100;
+/** Where fields begin. */
+const MODE = 100;
+const SIZE = 124;
+const CHECKSUM = 148;
 const LINK_NAME = 157;
+const MAGIC_FIELD = 257;
+/** With the version after it. */
+const MAGIC = Buffer.from("ustar\u000000", "latin1");
+const ZERO = 0x30;
+const ZEROS = Buffer.alloc(BLOCK);
+/** What every reader takes from a plain ustar field alike. */
+const PLAIN = /^[\x20-\x7e]*$/;
 const MAX_OCTAL_7 = 0o7777777;
 const MAX_OCTAL_11 = 0o77777777777;
 
@@ -44,8 +54,8 @@ export function tarHeader(entry: EntryFields, memory?: Buffer): Buffer {
   const dot = entry.mtime.indexOf(".");
   const seconds = Number(dot < 0 ? entry.mtime : entry.mtime.slice(0, dot));
 
-  const longName = name.length > NAME_FIELD || !isPrintableAscii(name);
-  const longLink = link.length > NAME_FIELD || !isPrintableAscii(link);
+  const longName = name.length > NAME_FIELD || !PLAIN.test(name);
+  const longLink = link.length > NAME_FIELD || !PLAIN.test(link);
   const oddTime = dot >= 0 || seconds < 0 || seconds > MAX_OCTAL_11;
   let records: (string | Buffer)[] | undefined;
   if (longName || longLink || size > MAX_OCTAL_11 || uid > MAX_OCTAL_7 || gid > MAX_OCTAL_7) {
@@ -62,44 +72,33 @@ export function tarHeader(entry: EntryFields, memory?: Buffer): Buffer {
     records = [record("mtime", entry.mtime)];
   }
 
-  let at = 0;
-  let header: Buffer;
-  if (records === undefined) {
-    header = zeros(BLOCK, memory);
-  } else {
-    let length = 0;
-    for (const text of records) length += text.length;
-    at = BLOCK + paddedSize(length);
-    header = zeros(at + BLOCK, memory);
-    putAscii(header, 0, PAX_NAME);
-    block(header, 0, TYPEFLAG.pax, 0o644, 0, 0, length, 0);
+  let length = 0;
+  if (records !== undefined) for (const text of records) length += text.length;
+  const at = records === undefined ? 0 : BLOCK + paddedSize(length);
+  const header =
+    memory === undefined || memory.length < at + BLOCK
+      ? Buffer.allocUnsafe(at + BLOCK)
+      : memory.subarray(0, at + BLOCK);
+  if (records !== undefined) {
+    header.set(paxBlock(length), 0);
+    for (let block = BLOCK; block < at; block += BLOCK) header.set(ZEROS, block);
     let position = BLOCK;
     for (const text of records) {
-      if (typeof text === "string") position = putAscii(header, position, text);
+      if (typeof text === "string") position += header.write(text, position, "latin1");
       else position += text.copy(header, position);
     }
   }
-
-  if (longName) truncated(name).copy(header, at);
-  else putAscii(header, at, name);
-  if (longLink) truncated(link).copy(header, at + LINK_NAME);
-  else putAscii(header, at + LINK_NAME, link);
-  block(
-    header,
-    at,
-    TYPEFLAG[entry.type],
-    entry.mode,
-    uid > MAX_OCTAL_7 ? 0 : uid,
-    gid > MAX_OCTAL_7 ? 0 : gid,
-    size > MAX_OCTAL_11 ? 0 : size,
-    seconds < 0 || seconds > MAX_OCTAL_11 ? 0 : seconds,
-  );
+  putBlock(header, at, blockOf(TYPEFLAG[entry.type], entry.mode, inField(uid), inField(gid)), {
+    name: longName ? truncated(name) : name,
+    link: longLink ? truncated(link) : link,
+    size: size > MAX_OCTAL_11 ? 0 : size,
+    mtime: seconds < 0 || seconds > MAX_OCTAL_11 ? 0 : seconds,
+  });
   return header;
 }
 
-function zeros(length: number, memory: Buffer | undefined): Buffer {
-  if (memory === undefined || memory.length < length) return Buffer.alloc(length);
-  return memory.subarray(0, length).fill(0);
+function inField(id: number): number {
+  return id > MAX_OCTAL_7 ? 0 : id;
 }
 
 /** The first 100 bytes, for readers that know no PAX. */
@@ -109,7 +108,7 @@ function truncated(text: string): Buffer {
 
 /** `LENGTH KEY=VALUE\n`, where LENGTH counts itself; a string where it is ASCII. */
 function record(key: string, value: string): string | Buffer {
-  if (isPrintableAscii(value)) {
+  if (PLAIN.test(value)) {
     return `${recordLength(key.length + value.length + 3)} ${key}=${value}\n`;
   }
   const rest = Buffer.concat([Buffer.from(` ${key}=`), pathToBytes(value), Buffer.from("\n")]);
@@ -122,50 +121,101 @@ function recordLength(rest: number): number {
   return rest + digits;
 }
 
-/** Fills all of a header block but name and link name, and seals it with its checksum. */
-function block(
-  header: Buffer,
-  at: number,
-  typeflag: number,
-  mode: number,
-  uid: number,
-  gid: number,
-  size: number,
-  mtime: number,
-): void {
-  octal(header, at + 100, 7, mode);
-  octal(header, at + 108, 7, uid);
-  octal(header, at + 116, 7, gid);
-  octal(header, at + 124, 11, size);
-  octal(header, at + 136, 11, mtime);
-  header[at + 156] = typeflag;
-  // "ustar\0" and version "00"
-  header[at + 257] = 0x75;
-  header[at + 258] = 0x73;
-  header[at + 259] = 0x74;
-  header[at + 260] = 0x61;
-  header[at + 261] = 0x72;
-  header[at + 263] = 0x30;
-  header[at + 264] = 0x30;
-  // The checksum field counts as eight spaces; after the magic there are only zeros.
-  let sum = 8 * 0x20;
-  for (let i = at; i < at + 265; i++) sum += header[i]!;
-  octal(header, at + 148, 6, sum);
-  header[at + 155] = 0x20;
+/** A header block without names, size, time and checksum, and the sum of its bytes. */
+interface Blank {
+  readonly typeflag: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly bytes: Buffer;
+  readonly sum: number;
 }
 
-/** `digits` octal digits; the NUL after them is there already. */
-function octal(header: Buffer, at: number, digits: number, value: number): void {
+/** The last one made: most files are as the one before. */
+let lastBlank: Blank | undefined;
+
+function blockOf(typeflag: number, mode: number, uid: number, gid: number): Blank {
+  const last = lastBlank;
+  if (last?.typeflag === typeflag && last.mode === mode && last.uid === uid && last.gid === gid) {
+    return last;
+  }
+  const bytes = Buffer.alloc(BLOCK);
+  // The checksum field counts as eight spaces.
+  let sum = 8 * 0x20 + typeflag;
+  sum += octal(bytes, MODE, 7, mode);
+  sum += octal(bytes, MODE + 8, 7, uid);
+  sum += octal(bytes, MODE + 16, 7, gid);
+  bytes[CHECKSUM + 8] = typeflag;
+  for (const [index, byte] of MAGIC.entries()) {
+    bytes[MAGIC_FIELD + index] = byte;
+    sum += byte;
+  }
+  lastBlank = { typeflag, mode, uid, gid, bytes, sum };
+  return lastBlank;
+}
+
+/** Puts a whole block, sealed with its checksum. */
+function putBlock(
+  header: Buffer,
+  at: number,
+  blank: Blank,
+  fields: {
+    readonly name: string | Buffer;
+    readonly link: string | Buffer;
+    readonly size: number;
+    readonly mtime: number;
+  },
+): void {
+  header.set(blank.bytes, at);
+  let { sum } = blank;
+  sum += putName(header, at, fields.name);
+  if (fields.link.length > 0) sum += putName(header, at + LINK_NAME, fields.link);
+  sum += octal(header, at + SIZE, 11, fields.size);
+  sum += octal(header, at + SIZE + 12, 11, fields.mtime);
+  octal(header, at + CHECKSUM, 6, sum);
+  header[at + CHECKSUM + 7] = 0x20;
+}
+
+/** Returns the sum of what it put. */
+function putName(header: Buffer, at: number, name: string | Buffer): number {
+  if (typeof name === "string") header.write(name, at, "latin1");
+  else name.copy(header, at);
+  let sum = 0;
+  for (let i = at; i < at + name.length; i++) sum += header[i]!;
+  return sum;
+}
+
+/** The block before PAX records of this length together; the last one made is mostly the next. */
+let lastPax: { readonly length: number; readonly bytes: Buffer } | undefined;
+
+function paxBlock(length: number): Buffer {
+  if (lastPax?.length !== length) {
+    const bytes = Buffer.alloc(BLOCK);
+    const blank = blockOf(TYPEFLAG.pax, 0o644, 0, 0);
+    putBlock(bytes, 0, blank, { name: PAX_NAME, link: "", size: length, mtime: 0 });
+    lastPax = { length, bytes };
+  }
+  return lastPax.bytes;
+}
+
+/** `digits` octal digits, whose sum it returns; the NUL after them is there already. */
+function octal(header: Buffer, at: number, digits: number, value: number): number {
   // In two parts of at most 30 bits, which take shifts instead of divisions.
   let high = Math.floor(value / 2 ** 30);
   let low = value - high * 2 ** 30;
+  let sum = digits * ZERO;
   let i = at + digits - 1;
   for (let bits = 0; bits < 30 && i >= at; bits += 3, i--) {
-    header[i] = 0x30 + (low & 7);
+    const digit = low & 7;
+    header[i] = ZERO + digit;
+    sum += digit;
     low >>= 3;
   }
   for (; i >= at; i--) {
-    header[i] = 0x30 + (high & 7);
+    const digit = high & 7;
+    header[i] = ZERO + digit;
+    sum += digit;
     high >>= 3;
   }
+  return sum;
 }

@@ -1,6 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, openSync, rmSync, writeSync, writevSync } from "node:fs";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { BatchWriter } from "../batch-writer.ts";
 import { ioError } from "../errors.ts";
+import { free } from "../memory.ts";
 
 /** One finished volume of an archive, in a file of its own. */
 export interface Volume {
@@ -25,8 +27,9 @@ interface VolumeSet<T> {
 
 /**
  * Cuts a stream, given in batches of pieces, into volumes of a fixed size, each written to a file
- * of its own. Whoever takes a volume removes its file; one not yet finished is removed here.
- * Throws `io`, for instance when the disk is full.
+ * of its own while the next pieces come. The pieces' memory comes with them, and is freed. Whoever
+ * takes a volume removes its file; one not yet finished is removed here. Throws `io`, for instance
+ * when the disk is full.
  */
 export async function* cutVolumes<T>(
   stream: AsyncGenerator<readonly Uint8Array[], T>,
@@ -36,33 +39,33 @@ export async function* cutVolumes<T>(
   let earlier = 0;
   // From the second volume on; the first one's own digest serves until then.
   let whole: Hash | undefined;
-  let file = new VolumeFile(await options.newFile());
+  let file = await VolumeFile.create(await options.newFile());
   try {
     let next = await stream.next();
     for (; next.done !== true; next = await stream.next()) {
       let batch = next.value;
       for (;;) {
         const [fits, rest] = splitAt(batch, options.volumeSize - file.size);
-        file.append(fits);
         if (whole !== undefined) for (const piece of fits) whole.update(piece);
+        await file.append(fits);
         if (rest.length === 0) break;
         // More is to come, so the full one is not the last.
         whole ??= file.digest.copy();
         earlier += file.size;
-        yield file.finish(index, false);
+        yield await file.finish(index, false);
         index += 1;
-        file = new VolumeFile(await options.newFile());
+        file = await VolumeFile.create(await options.newFile());
         batch = rest;
       }
     }
     const size = earlier + file.size;
-    const last = file.finish(index, true);
+    const last = await file.finish(index, true);
     const sha256 = whole?.digest("hex") ?? last.sha256;
     yield last;
     return { size, sha256, returned: next.value };
   } finally {
     await stream.return(undefined as never);
-    file.discard();
+    await file.discard();
   }
 }
 
@@ -76,7 +79,8 @@ function splitAt(
     if (piece.length > room) {
       return [
         [...batch.slice(0, index), piece.subarray(0, room)],
-        [piece.subarray(room), ...batch.slice(index + 1)],
+        // A copy: the memory goes with the first part.
+        [Buffer.from(piece.subarray(room)), ...batch.slice(index + 1)],
       ];
     }
     room -= piece.length;
@@ -84,58 +88,60 @@ function splitAt(
   return [batch, []];
 }
 
-/** A volume being written. Synchronous, since the worker it is made in has nothing else to wait for. */
+/** Bytes written at once: some milliseconds' worth, so that another thread is worth waking. */
+const WRITE_BYTES = 512 * 1024;
+
+/** A volume being written. */
 class VolumeFile {
   readonly digest = createHash("sha256");
   size = 0;
   readonly #path: string;
-  #fd: number | undefined;
+  readonly #handle: FileHandle;
+  readonly #writer: BatchWriter;
+  #finished = false;
 
-  constructor(path: string) {
-    this.#path = path;
-    this.#fd = preparing(() => openSync(path, "wx", 0o600));
+  static create(path: string): Promise<VolumeFile> {
+    return preparing(async () => new VolumeFile(path, await open(path, "wx", 0o600)));
   }
 
-  append(pieces: readonly Uint8Array[]): void {
-    let length = 0;
+  private constructor(path: string, handle: FileHandle) {
+    this.#path = path;
+    this.#handle = handle;
+    this.#writer = new BatchWriter(handle, {
+      batchBytes: WRITE_BYTES,
+      onWritten: (pieces) => free(...pieces),
+    });
+  }
+
+  async append(pieces: readonly Uint8Array[]): Promise<void> {
     for (const piece of pieces) {
       this.digest.update(piece);
-      length += piece.length;
+      this.size += piece.length;
     }
-    if (length === 0) return;
-    const fd = this.#fd!;
-    preparing(() => {
-      let written = writevSync(fd, pieces as Uint8Array[]);
-      if (written === length) return;
-      // A full disk may take a part first and refuse at the next call.
-      const whole = Buffer.concat(pieces);
-      while (written < length) written += writeSync(fd, whole, written);
-    }, "Free some space in the temporary folder, point TMPDIR elsewhere, or use smaller volumes.");
-    this.size += length;
+    await preparing(() => this.#writer.write(...pieces), FULL);
   }
 
-  finish(index: number, last: boolean): Volume {
-    const fd = this.#fd!;
-    this.#fd = undefined;
-    try {
-      preparing(() => closeSync(fd));
-    } catch (error) {
-      rmSync(this.#path, { force: true });
-      throw error;
-    }
+  async finish(index: number, last: boolean): Promise<Volume> {
+    await preparing(() => this.#writer.end(), FULL);
+    await preparing(() => this.#handle.close());
+    this.#finished = true;
     return { index, last, file: this.#path, size: this.size, sha256: this.digest.digest("hex") };
   }
 
-  discard(): void {
-    if (this.#fd === undefined) return;
-    closeSync(this.#fd);
-    rmSync(this.#path, { force: true });
+  async discard(): Promise<void> {
+    if (this.#finished) return;
+    await this.#writer.settle();
+    await this.#handle.close().catch(() => {});
+    await rm(this.#path, { force: true });
   }
 }
 
-function preparing<T>(run: () => T, hint?: string): T {
+const FULL =
+  "Free some space in the temporary folder, point TMPDIR elsewhere, or use smaller volumes.";
+
+async function preparing<T>(run: () => Promise<T>, hint?: string): Promise<T> {
   try {
-    return run();
+    return await run();
   } catch (error) {
     throw ioError("Cannot prepare a volume for upload", error, hint);
   }

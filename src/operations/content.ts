@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { open, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
+import { BatchWriter } from "../batch-writer.ts";
 import type { ByteSource } from "../encryption/byte-source.ts";
 import type { StreamStep } from "../encryption/streams.ts";
 import { ioError, RestbackupError } from "../errors.ts";
 import { printable } from "../naming.ts";
-import { BatchWriter } from "../stores/durable.ts";
 import { openScratchFile } from "../stores/scratch-file.ts";
 import type { PutSource } from "../stores/store.ts";
 

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { link, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { BatchWriter } from "../batch-writer.ts";
 import type { StreamStep } from "../encryption/streams.ts";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
-import { BatchWriter, ignoreMissing, syncFolder } from "../stores/durable.ts";
+import { ignoreMissing, syncFolder } from "../stores/durable.ts";
 import { checkObjectName } from "../stores/object-name.ts";
 import type { Store, StoredObject } from "../stores/store.ts";
 import { stoppable } from "./aborted.ts";

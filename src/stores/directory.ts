@@ -16,12 +16,12 @@ import {
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import { BatchWriter } from "../batch-writer.ts";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
 import { diskPath, isHashed, isObjectFolder, nameOfDiskPath, OWN_FOLDER } from "./disk-name.ts";
 import {
   allOf,
-  BatchWriter,
   ignoreMissing,
   makeFolder,
   syncFolder,

@@ -1,6 +1,6 @@
+import { BatchWriter } from "../batch-writer.ts";
 import { RestbackupError } from "../errors.ts";
 import { printable } from "../naming.ts";
-import { BatchWriter } from "./durable.ts";
 import { openScratchFile, type ScratchFile } from "./scratch-file.ts";
 import type { TransferOptions } from "./store.ts";
 
