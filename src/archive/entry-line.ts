@@ -35,6 +35,15 @@ export function putEntryLine(into: Buffer, at: number, entry: EntryFields): numb
   return at + into.write(`${line}}\n`, at, plain ? "latin1" : "utf8");
 }
 
+/** What stands between the digest and the number in the field after it. */
+const AFTER_DIGEST = '","offset":'.length;
+const DIGEST = 64;
+
+/** Where the digest begins in the line, which ends at `end`, of a file without further fields. */
+export function digestPlace(end: number, offset: number): number {
+  return end - "}\n".length - String(offset).length - AFTER_DIGEST - DIGEST;
+}
+
 function quoted(plain: string): string {
   return `"${plain}"`;
 }

@@ -32,11 +32,13 @@ const sink: PackSink = {
       Atomics.wait(state, frames.length, releases);
     }
   },
-  frame(length) {
-    reply({ type: "frame", slot: current, length });
+  frame(length, wanted) {
+    reply({ type: "frame", slot: current, length, wanted });
   },
   segment(segment) {
-    reply({ type: "segment", segment });
+    port.postMessage({ type: "segment", segment } satisfies PackReply, [
+      segment.lines.buffer as ArrayBuffer,
+    ]);
   },
   warning(warning) {
     reply({ type: "warning", warning });

@@ -21,7 +21,13 @@ export interface PackRequest extends PackSource {
 }
 
 export type PackReply =
-  | { readonly type: "frame"; readonly slot: number; readonly length: number }
+  | {
+      readonly type: "frame";
+      readonly slot: number;
+      readonly length: number;
+      /** Digests to be made of it (`digests.ts`). */
+      readonly wanted: Uint32Array;
+    }
   | { readonly type: "segment"; readonly segment: PackedSegment }
   | { readonly type: "warning"; readonly warning: ContentsWarning }
   | { readonly type: "done"; readonly totals: PackTotals }

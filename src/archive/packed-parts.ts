@@ -1,5 +1,6 @@
 import { RestbackupError } from "../errors.ts";
 import type { ContentsWarning } from "./contents.ts";
+import { Digester } from "./digests.ts";
 import { compressFrame, frameInPieces } from "./frame.ts";
 import type { PackReply, PackSource } from "./pack.ts";
 import type { PackedSegment, PackTotals } from "./packer.ts";
@@ -17,7 +18,8 @@ export type Packed =
   | { readonly type: "done"; readonly totals: PackTotals };
 
 /**
- * What is packed, its frames compressed on the thread pool, several at once. Nothing runs ahead of
+ * What is packed, its frames compressed on the thread pool, several at once, while digests that the
+ * packer left are made here. Nothing runs ahead of
  * the consumer by more than a few frames. Throws `io` for what cannot be read.
  */
 export function packedParts(
@@ -25,6 +27,7 @@ export function packedParts(
   level: number,
 ): AsyncGenerator<Packed> {
   const state = new Int32Array(slots);
+  const digester = new Digester();
   // Parts in order, each perhaps still being compressed.
   const queue: { readonly part: Promise<Packed>; readonly slot?: number }[] = [];
   let wake: (() => void) | undefined;
@@ -45,9 +48,12 @@ export function packedParts(
           ),
           reply.slot,
         );
+        // While it is compressed; it stays where it is until it is taken.
+        digester.frame(content, reply.wanted);
         break;
       }
       case "segment":
+        digester.segment(reply.segment);
         push(
           compressFrame(reply.segment.lines, level).then(
             (compressed): Packed => ({ type: "segment", segment: reply.segment, compressed }),

@@ -8,7 +8,8 @@ import {
   type EntryFields,
   MAX_MTIME,
 } from "./contents.ts";
-import { entryLineMost, putEntryLine } from "./entry-line.ts";
+import { NO_DIGEST, WantedDigests } from "./digests.ts";
+import { digestPlace, entryLineMost, putEntryLine } from "./entry-line.ts";
 import { pathFromBytes } from "./path-bytes.ts";
 import type { Selection } from "./selection.ts";
 import { BLOCK, paddedSize, TRAILER, tarHeader, USUAL_HEADER } from "./tar-header.ts";
@@ -18,16 +19,18 @@ import { type Found, walk } from "./walk.ts";
 export interface PackSink {
   /** A buffer for the next frame of the tar stream. */
   nextFrame(): Uint8Array;
-  /** The buffer last given, filled with this many bytes. */
-  frame(length: number): void;
-  /** The next part of the contents list. */
+  /** The buffer last given, filled with this many bytes; digests to be made of them (`digests.ts`). */
+  frame(length: number, wanted: Uint32Array): void;
+  /** The next part of the contents list; after the frames with what it tells of. Its lines go with it. */
   segment(segment: PackedSegment): void;
   warning(warning: ContentsWarning): void;
 }
 
 /** JSON lines of a part of the contents list. */
 export interface PackedSegment {
-  readonly lines: Buffer;
+  /** From 0. */
+  readonly number: number;
+  readonly lines: Uint8Array;
   readonly entries: number;
   readonly start: number;
   readonly first: string;
@@ -55,6 +58,8 @@ const HEADER = 3 * BLOCK;
 const ROOM = SMALL + USUAL_HEADER + BLOCK;
 /** A file whose change is older than this (milliseconds) was not changed just now, whatever the clocks' grain. */
 const SETTLED = 2000;
+/** Of empty files, which are many. */
+const OF_NOTHING = hash("sha256", "", "hex");
 const BIGINT = { bigint: true } as const;
 /** Fails on a link put in a file's place, and does not wait for a writer of a FIFO. */
 const OPEN_FLAGS =
@@ -76,8 +81,12 @@ export class Packer {
   #lines = Buffer.alloc(2 * SEGMENT_LENGTH);
   #linesLength = 0;
   #lineCount = 0;
+  #segmentNumber = 0;
   #segmentStart = 0;
   #segmentFirst = "";
+  /** Those that are complete but for digests of the frame being filled. */
+  #segments: PackedSegment[] = [];
+  readonly #wanted = new WantedDigests();
   /** Content seen under several names: device and inode to the path that holds it. */
   readonly #linked = new Map<string, string>();
   /** What paths begin with below a folder that was not taken. */
@@ -113,8 +122,9 @@ export class Packer {
       }
     }
     this.#write(TRAILER);
-    if (this.#filled > 0) this.#sink.frame(this.#filled);
     this.#endSegment();
+    if (this.#filled > 0) this.#handOn();
+    else for (const segment of this.#segments) this.#sink.segment(segment);
     return {
       files: this.#files,
       directories: this.#directories,
@@ -213,28 +223,32 @@ export class Packer {
     at: number,
     size: number,
   ): void {
-    const content = into.subarray(at, at + size);
-    const sha256 = hash("sha256", content, "hex");
-    const entry = fileFields(path, stat, size, sha256);
     const start = this.#position;
+    const entry = fileFields(path, stat, size);
     const header = tarHeader(entry, this.#header);
     entry.offset = start + header.length;
+    this.#files += 1;
+    this.#bytes += size;
     if (into === this.#frame && header.length <= USUAL_HEADER) {
       const begin = this.#filled + header.length;
       if (begin !== at) into.copyWithin(begin, at, at + size);
       into.set(header, this.#filled);
       const end = begin + paddedSize(size);
       into.fill(0, begin + size, end);
+      entry.sha256 = size === 0 ? OF_NOTHING : NO_DIGEST;
+      const segment = this.#segmentNumber;
+      const lineEnd = this.#record(start, entry);
+      if (size > 0) this.#wanted.add(segment, digestPlace(lineEnd, entry.offset), begin, size);
       this.#advance(end - this.#filled);
     } else {
-      const aside = into === this.#small ? content : Buffer.from(content);
+      const read = into.subarray(at, at + size);
+      const content = into === this.#small ? read : Buffer.from(read);
+      entry.sha256 = hash("sha256", content, "hex");
       this.#write(header);
-      this.#write(aside);
+      this.#write(content);
       this.#pad(size);
+      this.#record(start, entry);
     }
-    this.#record(start, entry);
-    this.#files += 1;
-    this.#bytes += size;
   }
 
   /** Packs a further name of content that is in the archive; false when this is the first. */
@@ -297,7 +311,8 @@ export class Packer {
     this.#record(start, entry);
   }
 
-  #record(start: number, entry: EntryFields): void {
+  /** Returns where the line ends in its segment. */
+  #record(start: number, entry: EntryFields): number {
     if (this.#lineCount === 0) {
       this.#segmentStart = start;
       this.#segmentFirst = entry.path;
@@ -306,17 +321,21 @@ export class Packer {
     if (most > this.#lines.length) this.#lines = Buffer.concat([this.#lines], 2 * most);
     this.#linesLength = putEntryLine(this.#lines, this.#linesLength, entry);
     this.#lineCount += 1;
-    if (this.#linesLength >= SEGMENT_LENGTH) this.#endSegment();
+    const end = this.#linesLength;
+    if (end >= SEGMENT_LENGTH) this.#endSegment();
+    return end;
   }
 
   #endSegment(): void {
     if (this.#lineCount === 0) return;
-    this.#sink.segment({
-      lines: Buffer.from(this.#lines.subarray(0, this.#linesLength)),
+    this.#segments.push({
+      number: this.#segmentNumber,
+      lines: new Uint8Array(this.#lines.subarray(0, this.#linesLength)),
       entries: this.#lineCount,
       start: this.#segmentStart,
       first: this.#segmentFirst,
     });
+    this.#segmentNumber += 1;
     this.#linesLength = 0;
     this.#lineCount = 0;
   }
@@ -350,10 +369,16 @@ export class Packer {
     this.#filled += length;
     this.#position += length;
     if (this.#filled === this.#frame.length) {
-      this.#sink.frame(this.#filled);
+      this.#handOn();
       this.#frame = this.#sink.nextFrame();
       this.#filled = 0;
     }
+  }
+
+  #handOn(): void {
+    this.#sink.frame(this.#filled, this.#wanted.take());
+    for (const segment of this.#segments) this.#sink.segment(segment);
+    this.#segments = [];
   }
 
   #warn(path: string, problem: string): void {

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ContentsEntry, ContentsWarning } from "../../src/archive/contents.ts";
 import { parseEntries } from "../../src/archive/contents-list.ts";
+import { Digester } from "../../src/archive/digests.ts";
 import { Extractor } from "../../src/archive/extractor.ts";
 import { FRAME_SIZE } from "../../src/archive/frame-settings.ts";
 import { type PackedSegment, Packer } from "../../src/archive/packer.ts";
@@ -32,21 +33,28 @@ function packWhile(happens: () => void, atFrame = 0, paths: readonly string[] = 
   const segments: PackedSegment[] = [];
   const warnings: ContentsWarning[] = [];
   let buffer = new Uint8Array(0);
+  const digester = new Digester();
   const totals = new Packer({
     nextFrame: () => {
       buffer = new Uint8Array(FRAME_SIZE);
       return buffer;
     },
-    frame(length) {
+    frame(length, wanted) {
+      digester.frame(buffer, wanted);
       if (frames.push(Buffer.from(buffer.subarray(0, length))) === atFrame + 1) happens();
     },
-    segment: (segment) => segments.push(segment),
+    segment(segment) {
+      digester.segment(segment);
+      segments.push(segment);
+    },
     warning: (warning) => warnings.push(warning),
   }).pack(resolveSelection({ paths, cwd: world.folder }));
   const tar = Buffer.concat(frames);
   expect(tar.length).toBe(totals.tarSize);
 
-  const entries = segments.flatMap((segment) => [...parseEntries(segment.lines, segment)]);
+  const entries = segments.flatMap((segment) => [
+    ...parseEntries(Buffer.from(segment.lines), segment),
+  ]);
   fs.mkdirSync(world.at("restored"));
   const extractor = new Extractor({ root: world.at("restored"), whole: true, sameOwner: false });
   extractor.entries(entries);

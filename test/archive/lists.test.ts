@@ -166,7 +166,7 @@ async function* packed(segmentCount: number, perSegment: number): AsyncGenerator
     const content = last ? Buffer.concat([tar, TRAILER]) : tar;
     yield { type: "frame", pieces: [compress(content)], decompressed: content.length };
     const lines = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
-    const part = { lines, entries: perSegment, start, first: entries[0]!.path };
+    const part = { number: segment, lines, entries: perSegment, start, first: entries[0]!.path };
     yield { type: "segment", segment: part, compressed: compress(lines) };
   }
   const totals = { files: segmentCount * perSegment, directories: 0, links: 0, bytes: 0 };
