@@ -1,8 +1,16 @@
 import { startAhead } from "../archive/worker.ts";
+import { collectSeldom } from "../memory.ts";
 
-/** Starts the threads of a backup while what this thread needs for it is still being loaded. */
+/** Starts the threads of a backup or a restore while what this thread needs for it is still being loaded. */
 export function startThreads(args: readonly string[]): void {
-  if (args[0] !== "backup" || args.includes("--help") || args.includes("-h")) return;
-  startAhead("pack-worker");
-  startAhead("archive-worker");
+  if (args.includes("--help") || args.includes("-h")) return;
+  const [command] = args;
+  if (command === "backup") {
+    startAhead("pack-worker");
+    startAhead("archive-worker");
+  } else if (command === "restore") {
+    // Before its thread starts, or it would not count there.
+    collectSeldom();
+    startAhead("restore-worker");
+  }
 }
