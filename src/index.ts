@@ -44,6 +44,7 @@ export {
   type BackupResult,
   backup,
   DEFAULT_VOLUME_SIZE,
+  FOLDER_VOLUME_SIZE,
 } from "./operations/backup.ts";
 export {
   BackupApiClient,

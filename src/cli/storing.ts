@@ -33,7 +33,10 @@ export function addStoringOptions(command: Command): Command {
     .option("--signing-key-file <file>", "sign the backup with the key in this file")
     .option("--level <1-19>", "how hard to compress, as zstd counts; by default 3")
     .option("--compression-level <1-19>", "the same")
-    .option("--volume-size <size>", "store in volumes of at most this size; by default 256M");
+    .option(
+      "--volume-size <size>",
+      "store in volumes of at most this size; by default 256M, in a folder 4G",
+    );
 }
 
 /** Where and how a backup is kept, as {@link BackupOptions} has it. */

@@ -44,7 +44,10 @@ export interface BackupOptions {
   readonly signingKey?: SigningKey | undefined;
   /** zstd level, 1 to 19; 3 when absent. */
   readonly level?: number | undefined;
-  /** Bytes in each volume; {@link DEFAULT_VOLUME_SIZE} when absent. */
+  /**
+   * Bytes in each volume; when absent {@link DEFAULT_VOLUME_SIZE}, and {@link FOLDER_VOLUME_SIZE} in
+   * a store that takes files over as they are.
+   */
   readonly volumeSize?: number | undefined;
   /** What to state about the origin, besides `paths`. */
   readonly source?: Omit<ContentsSource, "paths">;
@@ -73,6 +76,8 @@ export interface BackupResult {
 
 /** See docs/decisions/0003: few enough for a listing, small enough to retry and to spool. */
 export const DEFAULT_VOLUME_SIZE = 256 * 2 ** 20;
+/** In a folder nothing is gained by cutting; what lies there can still go to a server as it is. */
+export const FOLDER_VOLUME_SIZE = 4 * 2 ** 30;
 const MIN_VOLUME_SIZE = 2 ** 20;
 /** `backup-api.md`, part 1: what one PUT may hold. */
 const MAX_VOLUME_SIZE = 5 * 2 ** 30;
@@ -115,7 +120,7 @@ async function makeBackup(options: BackupOptions): Promise<BackupResult> {
   checkName(options.name);
   const level = checkRange(options.level ?? DEFAULT_LEVEL, 1, 19, "compression level");
   const volumeSize = checkRange(
-    options.volumeSize ?? DEFAULT_VOLUME_SIZE,
+    options.volumeSize ?? (store.spool === undefined ? DEFAULT_VOLUME_SIZE : FOLDER_VOLUME_SIZE),
     MIN_VOLUME_SIZE,
     MAX_VOLUME_SIZE,
     "volume size in bytes",

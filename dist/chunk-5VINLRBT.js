@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{d as a,e as b,f as c,g as d,h as e,i as f,j as g,k as h}from"./chunk-OKPHGWFU.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{a as SecretKey,g as decodeBech32,e as generateIdentity,b as keyMaterial,c as parseKey,d as parseRecipients,h as refusal,f as words};

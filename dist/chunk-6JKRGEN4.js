@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{c as a,d as b,e as c,f as d}from"./chunk-3U6GZ5CT.js";import"./chunk-HPFW2ZH3.js";import"./chunk-3PDNRA27.js";import"./chunk-FMZWA4V7.js";import"./chunk-7FIX2MA4.js";import"./chunk-T3AHQMFJ.js";import"./chunk-CMCPXEKT.js";import"./chunk-65OXU4DH.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{d as Accounts,b as checkSettings,a as createAccount,c as randomPassword};

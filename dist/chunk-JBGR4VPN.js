@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a,b}from"./chunk-MX5QFRW5.js";import"./chunk-FMZWA4V7.js";import"./chunk-7FIX2MA4.js";import"./chunk-T3AHQMFJ.js";import"./chunk-CMCPXEKT.js";import"./chunk-65OXU4DH.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{a as Sessions,b as endSessions};
