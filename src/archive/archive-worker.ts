@@ -52,15 +52,39 @@ async function* encrypt(
   }
 }
 
+/** Milliseconds between two messages about progress: each wakes the main thread. */
+const PROGRESS_EVERY = 50;
+
+class Progress {
+  #bytes = 0;
+  #told = 0;
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    const now = performance.now();
+    if (now - this.#told < PROGRESS_EVERY) return;
+    this.#told = now;
+    this.tell();
+  }
+
+  tell(): void {
+    if (this.#bytes > 0) reply({ type: "frame", bytes: this.#bytes });
+    this.#bytes = 0;
+  }
+}
+
 async function make(): Promise<void> {
   const { source, level } = await received<ReadingRequest>();
   const packed = packedParts(source, level);
   const request = await received<WritingRequest>();
+  const progress = new Progress();
   const archive = writeArchive(packed, request.description, {
-    authenticate: async (digest, totals) =>
-      (await ask({ about: "authentication", digest, totals })) as Authentication,
+    authenticate: async (digest, totals) => {
+      progress.tell();
+      return (await ask({ about: "authentication", digest, totals })) as Authentication;
+    },
     onWarning: (warning) => reply({ type: "warning", warning }),
-    onFrame: (bytes) => reply({ type: "frame", bytes }),
+    onFrame: (bytes) => progress.add(bytes),
   });
   const volumes = cutVolumes(encrypt(archive, request.age), {
     volumeSize: request.volumeSize,

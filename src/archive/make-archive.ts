@@ -37,6 +37,7 @@ export type ArchiveQuestion =
 
 export type ArchiveReply =
   | { readonly type: "question"; readonly question: ArchiveQuestion }
+  /** Bytes of tar stream in the frames since the last. */
   | { readonly type: "frame"; readonly bytes: number }
   | { readonly type: "warning"; readonly warning: ContentsWarning }
   | { readonly type: "done"; readonly made: MadeArchive }
@@ -61,7 +62,7 @@ export interface ArchiveHooks {
   /** Path of a file to write the next volume to. */
   readonly newFile: () => string;
   readonly onWarning?: ((warning: ContentsWarning) => void) | undefined;
-  /** Told of every frame: bytes of tar stream it holds. */
+  /** Told now and then how many more bytes of tar stream are in frames. */
   readonly onFrame?: ((bytes: number) => void) | undefined;
 }
 

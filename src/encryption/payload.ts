@@ -29,16 +29,17 @@ export function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): KeyObject {
   return createSecretKey(Buffer.from(hkdfSync("sha256", fileKey, nonce, "payload", 32)));
 }
 
-/** 11 bytes of counter, big-endian, and one for the last chunk. */
+/** 11 bytes of counter, big-endian, and one for the last chunk. Good until the next is made: ciphers copy it. */
 function chunkNonce(index: number, last: boolean): Buffer {
-  const nonce = Buffer.alloc(12);
-  nonce.writeUIntBE(index, 5, 6);
-  nonce[11] = last ? 1 : 0;
-  return nonce;
+  NONCE_MEMORY.writeUIntBE(index, 5, 6);
+  NONCE_MEMORY[11] = last ? 1 : 0;
+  return NONCE_MEMORY;
 }
 
-/** Chunks of ciphertext handed on at once: they are hashed and written while in the cache. */
-const BATCH = 4;
+const NONCE_MEMORY = Buffer.alloc(12);
+
+/** Chunks of ciphertext handed on at once: few enough to be in the cache still, enough to be worth it. */
+const BATCH = 16;
 
 /** Encrypts a stream; keeps nothing of what it was given. */
 export class PayloadEncrypter {
