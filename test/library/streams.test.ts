@@ -109,7 +109,8 @@ describe.each(FORMATS)("%s", (_, { encrypt, verify, decrypt }) => {
     }
     const source = Readable.toWeb(Readable.from(endless())) as ReadableStream<Uint8Array>;
     const reader = source.pipeThrough(webTransform(encrypt)).getReader();
-    expect((await reader.read()).done).toBe(false);
+    // What comes first may be made before the source is touched.
+    for (let i = 0; i < 2; i++) expect((await reader.read()).done).toBe(false);
     await reader.cancel(new Error("enough"));
     await expect.poll(() => closed).toBe(true);
   });
