@@ -6,8 +6,11 @@ import { setFlagsFromString } from "node:v8";
  * their one owner may do this. What lies in the shared pool of small buffers is left alone.
  */
 export function free(...buffers: readonly Uint8Array[]): void {
-  for (const { buffer } of buffers) {
-    if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
+  for (const { buffer, byteLength } of buffers) {
+    if (!(buffer instanceof ArrayBuffer) || buffer.detached) continue;
+    // Node's HTTP parser gives each piece memory of its own, no larger than that pool.
+    const isOwn = byteLength === buffer.byteLength || buffer.byteLength > Buffer.poolSize;
+    if (isOwn) buffer.transfer(0);
   }
 }
 

@@ -1,8 +1,7 @@
 import { createHmac, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { statSync } from "node:fs";
 import { ioError, RestbackupError } from "../errors.ts";
 import { type DirectoryStore, openDirectoryStore } from "../stores/directory.ts";
-import { ignoreMissing } from "../stores/durable.ts";
 import { type AccountRecord, generationOf, readRecord } from "./account-record.ts";
 import {
   archivesPath,
@@ -243,7 +242,8 @@ export class Accounts {
   async #read(username: string): Promise<AccountRecord | undefined> {
     if (!USERNAME.test(username)) return undefined;
     const path = recordPath(this.#dataDir, username);
-    const stats = await ignoreMissing(stat(path, { bigint: true }));
+    // At once: what was just asked for by the request before is in memory.
+    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
     // Replacing a record makes a new file.
     const version =
       stats === undefined ? "" : `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;

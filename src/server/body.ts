@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { finished } from "node:stream";
+import { free } from "../memory.ts";
 import type { Pace } from "./limits.ts";
 import { refuseOnSocket } from "./refusal.ts";
 
@@ -11,11 +13,72 @@ interface Exchange {
 /** How often in a window it is looked whether the window is over. */
 const LOOKS = 6;
 
-/** A request's content, at the pace that is asked for: see {@link atPace}. */
-export function readBody(exchange: Exchange, pace: Pace): AsyncIterable<Buffer> {
-  // Leaving a loop early must not close the socket: the client is to read why.
-  const pieces = exchange.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-  return atPace(pieces, exchange, pace);
+/** What bodies that are being read gather together, each an equal share, and of few of them. */
+const GATHERED_BYTES = 16 * 1024 * 1024;
+const MOST_BYTES = 1024 * 1024;
+/** A client may send single bytes, and each piece has a few hundred of its own. */
+const MOST_PIECES = 128;
+
+let bodies = 0;
+
+/**
+ * A request's content in batches of pieces, at the pace that is asked for: see {@link atPace}. A batch
+ * is the caller's until it asks for the next one, which is gathered meanwhile.
+ */
+export function readBody(exchange: Exchange, pace: Pace): AsyncIterable<readonly Buffer[]> {
+  return atPace(batchesOf(exchange.req), exchange, pace);
+}
+
+/**
+ * Large batches: taking one costs turns of the event loop and of the file threads, which for each piece
+ * (64 KiB at most, 16 KiB under TLS) would be more than the digest (docs/decisions/0024-few-turns.md).
+ */
+async function* batchesOf(
+  req: IncomingMessage,
+): AsyncGenerator<readonly Buffer[], void, undefined> {
+  let batch: Buffer[] = [];
+  let bytes = 0;
+  let over: { readonly error: Error | null | undefined } | undefined;
+  let wake = () => {};
+  let isFull = false;
+  const gather = (piece: Buffer) => {
+    batch.push(piece);
+    bytes += piece.length;
+    const share = Math.min(MOST_BYTES, GATHERED_BYTES / bodies);
+    if (bytes < share && batch.length < MOST_PIECES) return;
+    isFull = true;
+    req.pause();
+    wake();
+  };
+  bodies += 1;
+  const forget = finished(req, { writable: false }, (error) => {
+    over = { error };
+    wake();
+  });
+  req.on("data", gather);
+  try {
+    for (;;) {
+      while (over === undefined && !isFull) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (over?.error) throw over.error;
+      if (batch.length === 0) return;
+      const gathered = batch;
+      batch = [];
+      bytes = 0;
+      isFull = false;
+      req.resume();
+      yield gathered;
+      free(...gathered);
+    }
+  } finally {
+    bodies -= 1;
+    forget();
+    // Leaving early must not close the socket: the client is to read why.
+    req.off("data", gather).pause();
+  }
 }
 
 /**

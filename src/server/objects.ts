@@ -36,8 +36,9 @@ export async function sendObject(
   name: string,
 ): Promise<void> {
   // A file copied in by hand is digested first, which may take longer than a silent socket lives.
-  const object = await withoutTimeout(req, () => store.stat(name));
-  if (object === undefined) throw new Refusal(404, "No such file.");
+  using opened = await withoutTimeout(req, () => store.open(name));
+  if (opened === undefined) throw new Refusal(404, "No such file.");
+  const { object } = opened;
   const method = req.method === "HEAD" ? "HEAD" : "GET";
   const etag = `"${object.sha256}"`;
   const { size, createtime: modified } = object;
@@ -59,7 +60,7 @@ export async function sendObject(
   if (!wantsNoSha256(req.headers)) res.setHeader("Repr-Digest", formatReprDigest(object.sha256));
   res.writeHead(outcome.status, { ...headers, ...contentHeaders(object, part, outcome.status) });
   if (method === "HEAD") res.end();
-  else await sendPieces(res, store.getShared(name, part));
+  else await sendPieces(res, opened.read(part));
 }
 
 function contentHeaders(object: DirectoryObject, part: Part, status: 200 | 206) {
@@ -135,16 +136,18 @@ function announcedSize(req: IncomingMessage): number {
  */
 async function* untilComplete(
   req: IncomingMessage,
-  pieces: AsyncIterable<Uint8Array>,
+  batches: AsyncIterable<readonly Uint8Array[]>,
   size: number,
   { sha512 }: AnnouncedDigests,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<readonly Uint8Array[], void, undefined> {
   const hash = sha512 === undefined ? undefined : createHash("sha512");
   let received = 0;
-  for await (const piece of pieces) {
-    received += piece.length;
-    hash?.update(piece);
-    yield piece;
+  for await (const batch of batches) {
+    for (const piece of batch) {
+      received += piece.length;
+      hash?.update(piece);
+    }
+    yield batch;
   }
   if (received !== size) return;
   if (hash !== undefined && hash.digest("hex") !== sha512) {

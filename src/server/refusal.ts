@@ -130,4 +130,6 @@ function lingerUntilRead(req: IncomingMessage, done: () => void): void {
   };
   const timer = setTimeout(finish, LINGER_MILLISECONDS);
   req.on("data", count).on("end", finish).on("error", finish).on("close", finish);
+  // Whoever began to read it may have left it paused.
+  req.resume();
 }

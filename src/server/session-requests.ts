@@ -130,10 +130,11 @@ async function readOverride(
   if (expectsContinue) res.writeContinue();
   const pieces: Buffer[] = [];
   let bytes = 0;
-  for await (const piece of readBody({ req, res }, pace)) {
-    bytes += piece.length;
+  for await (const batch of readBody({ req, res }, pace)) {
+    const joined = Buffer.concat(batch);
+    bytes += joined.length;
     if (bytes > MAX_BODY_BYTES) throw tooLarge();
-    pieces.push(piece);
+    pieces.push(joined);
   }
   const header = req.headers[OVERRIDE];
   if (header !== undefined) return String(header).trim().toUpperCase();

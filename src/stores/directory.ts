@@ -1,5 +1,15 @@
 import { createHash } from "node:crypto";
-import { constants, lstatSync, rmdirSync, type Stats, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  open as openCallback,
+  read as readCallback,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
 import {
   type FileHandle,
   link,
@@ -16,12 +26,14 @@ import {
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { BatchWriter } from "../batch-writer.ts";
+import { promisify } from "node:util";
+import { writeAll } from "../batch-writer.ts";
 import { ioError, RestbackupError, systemCode } from "../errors.ts";
 import { printable } from "../naming.ts";
 import { diskPath, isHashed, isObjectFolder, nameOfDiskPath, OWN_FOLDER } from "./disk-name.ts";
 import {
   allOf,
+  EarlySync,
   ignoreMissing,
   makeFolder,
   syncFolder,
@@ -31,11 +43,19 @@ import {
 } from "./durable.ts";
 import { checkObjectName } from "./object-name.ts";
 import { isRecordOf, type ObjectRecord, parseRecord } from "./object-record.ts";
-import { giveBuffer, takeBuffer } from "./shared-buffers.ts";
+import { OpenObject } from "./open-object.ts";
 import type { PutSource, Store, StoredEntry, StoredObject, TransferOptions } from "./store.ts";
 import { isAbandoned, temporaryName } from "./temporary-files.ts";
 
+const [openFd, readFd] = [promisify(openCallback), promisify(readCallback)];
+
+/** O_NONBLOCK and O_NOFOLLOW: were a pipe or a link in an object's place, opening must not wait. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+/** Of opening with these: nothing is there, or a link, or a socket. */
+const NO_OBJECT = ["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"];
 const READ_BYTES = 512 * 1024;
+/** Six for each byte of the longest name, where JSON escapes it, and what else there is. */
+const MOST_RECORD_BYTES = 8 * 1024;
 const LIST_BATCH = 64;
 /** Whether "A" and "a", or two ways to write "ü", may be one file here. */
 const FOLDS_NAMES = process.platform !== "linux";
@@ -53,7 +73,8 @@ export interface DirectoryStoreOptions {
 
 /** Content to create an object from, as it arrives. */
 export interface NewContent {
-  readonly stream: AsyncIterable<Uint8Array>;
+  /** Pieces, one or several at a time. They are its own again when the next are asked for. */
+  readonly stream: AsyncIterable<Uint8Array | readonly Uint8Array[]>;
   /** Length in bytes; any other length is refused. */
   readonly size: number;
   /** SHA-256 as 64 lower-case hex digits; when given, other content is refused. */
@@ -202,7 +223,8 @@ export class DirectoryStore implements Store {
     options: TransferOptions = {},
   ): Promise<DirectoryObject> {
     checkObjectName(name);
-    if ((await this.#lstat(name)) !== undefined) throw nameTaken(name);
+    // What comes as a stream is on its way already: who lets it come has asked before.
+    if ("open" in content && (await this.#lstat(name)) !== undefined) throw nameTaken(name);
     const temporary = join(this.spool, temporaryName("data"));
     try {
       await makeFolder(this.spool);
@@ -211,13 +233,13 @@ export class DirectoryStore implements Store {
       if ("file" in content && this.#isSpooled(content.file)) {
         await rm(content.file, { force: true });
       }
+      // The object is linked and needs it no more.
+      await unlink(temporary).catch(() => {});
       return withoutExtras(written);
     } catch (error) {
-      throw storeError(`Cannot store "${printable(name)}" in ${this.description}`, error);
-    } finally {
-      // Whatever happened: once linked the object needs them no more, before that they are litter.
       await rm(temporary, { force: true }).catch(() => {});
       await rm(metaOf(temporary), { force: true }).catch(() => {});
+      throw storeError(`Cannot store "${printable(name)}" in ${this.description}`, error);
     }
   }
 
@@ -249,11 +271,11 @@ export class DirectoryStore implements Store {
       }
     }
     await using file = handle;
-    checkReceived((await file.stat()).size, sha256, content);
     const createtime = Math.floor(this.#clock() / 1000);
     await file.utimes(createtime, createtime);
     // Some file systems keep even seconds only: what they kept is what counts.
-    const record = { name, ...sizeAndTime(await file.stat()), sha256 };
+    const record = { name, ...sizeAndTime(fstatSync(file.fd)), sha256 };
+    checkReceived(record, content);
     const recordText = `${JSON.stringify(record)}\n`;
     await allOf([file.sync(), writeDurably(metaOf(temporary), recordText)]);
     return record;
@@ -297,39 +319,10 @@ export class DirectoryStore implements Store {
     await syncFoldersUpTo(dirname(place), this.#meta);
   }
 
+  /** Reads one piece ahead. */
   async *get(
     name: string,
     options: TransferOptions & { readonly start?: number; readonly end?: number } = {},
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* this.#read(name, options, (bytes) => Buffer.allocUnsafe(Math.min(READ_BYTES, bytes)));
-  }
-
-  /**
-   * As {@link get}, for passing on: pieces share memory. One is the caller's until it asks for the
-   * next, which is read meanwhile, or leaves.
-   */
-  async *getShared(
-    name: string,
-    options: TransferOptions & { readonly start?: number; readonly end?: number } = {},
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    const [one, other] = [takeBuffer(), takeBuffer()];
-    let turn = one;
-    try {
-      yield* this.#read(name, options, () => {
-        turn = turn === one ? other : one;
-        return turn;
-      });
-    } finally {
-      giveBuffer(one);
-      giveBuffer(other);
-    }
-  }
-
-  /** Reads one piece ahead, into the buffers given. */
-  async *#read(
-    name: string,
-    options: TransferOptions & { readonly start?: number; readonly end?: number },
-    bufferFor: (bytesLeft: number) => Buffer,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     checkObjectName(name);
     const doing = `Cannot read "${printable(name)}" from ${this.description}`;
@@ -342,8 +335,8 @@ export class DirectoryStore implements Store {
       }
       const readAt = async (position: number): Promise<Buffer> => {
         checkNotAborted(signal);
-        const buffer = bufferFor(end - position);
-        const length = Math.min(buffer.length, end - position);
+        const length = Math.min(READ_BYTES, end - position);
+        const buffer = Buffer.allocUnsafe(length);
         const { bytesRead } = await handle.read(buffer, 0, length, position);
         if (bytesRead === 0) {
           throw new RestbackupError("damaged", `${doing}: it ends at byte ${position}.`);
@@ -371,12 +364,48 @@ export class DirectoryStore implements Store {
     }
   }
 
+  /** An object to be passed on; undefined where there is none. Its digest as with {@link stat}. */
+  async open(name: string): Promise<OpenObject | undefined> {
+    checkObjectName(name);
+    // Beside opening. A failure is thrown where it is waited for, if it is.
+    const reading = this.#readRecord(name);
+    reading.catch(() => {});
+    let fd: number | undefined;
+    try {
+      fd = await this.#openFile(name);
+      if (fd === undefined) return undefined;
+      const found = sizeAndTime(fstatSync(fd));
+      let record = await reading;
+      if (record === undefined || !isRecordOf(record, name, found)) {
+        record = await this.#digest(name, undefined);
+        if (!isRecordOf(record, name, found)) throw beingChanged(name);
+      }
+      const opened = new OpenObject(withoutExtras(record), fd);
+      fd = undefined;
+      return opened;
+    } catch (error) {
+      throw storeError(`Cannot open "${printable(name)}" in ${this.description}`, error);
+    } finally {
+      if (fd !== undefined) closeSync(fd);
+    }
+  }
+
+  /** A file descriptor, when an object of exactly this name is there. */
+  async #openFile(name: string): Promise<number | undefined> {
+    if (FOLDS_NAMES && (await this.#lstat(name)) === undefined) return undefined;
+    const fd = await openFd(this.#pathOf(name), OPEN_FLAGS).catch((error: unknown) => {
+      if (NO_OBJECT.includes(systemCode(error) ?? "")) return undefined;
+      throw error;
+    });
+    if (fd === undefined || fstatSync(fd).isFile()) return fd;
+    closeSync(fd);
+    return undefined;
+  }
+
   async #openObject(name: string): Promise<FileHandle> {
     const present = await this.#lstat(name);
     if (present !== undefined) {
-      // O_NONBLOCK and O_NOFOLLOW: were it swapped for a pipe or a link, opening must not wait.
-      const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-      const handle = await ignoreMissing(open(this.#pathOf(name), flags));
+      const handle = await ignoreMissing(open(this.#pathOf(name), OPEN_FLAGS));
       if (handle !== undefined) return handle;
     }
     throw new RestbackupError(
@@ -420,8 +449,15 @@ export class DirectoryStore implements Store {
   }
 
   async #readRecord(name: string): Promise<ObjectRecord | undefined> {
-    const text = await ignoreMissing(readFile(this.#metaPathOf(name), "utf8"));
-    return text === undefined ? undefined : parseRecord(text);
+    const fd = await ignoreMissing(openFd(this.#metaPathOf(name), "r"));
+    if (fd === undefined) return undefined;
+    try {
+      const buffer = Buffer.allocUnsafe(MOST_RECORD_BYTES);
+      const { bytesRead } = await readFd(fd, buffer, 0, buffer.length, 0);
+      return parseRecord(buffer.toString("utf8", 0, bytesRead));
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** Digests a file that has no record (copied in by hand, or its writer was killed), once. */
@@ -448,7 +484,7 @@ export class DirectoryStore implements Store {
     }
     const record = { name, ...before, sha256: hash.digest("hex") };
     if (!isRecordOf(record, name, sizeAndTime(await handle.stat()))) {
-      throw new RestbackupError("io", `"${printable(name)}" is being changed by another program.`);
+      throw beingChanged(name);
     }
     await this.#record(record).catch((error: unknown) => {
       // A store on a read-only medium can be read all the same.
@@ -677,22 +713,27 @@ async function receive(
   { signal, onBytes }: TransferOptions,
 ): Promise<string> {
   const hash = createHash("sha256");
-  const writer = new BatchWriter(handle, { syncEarly: true });
+  const disk = new EarlySync(handle);
   let received = 0;
   try {
-    const stream = "open" in content ? content.open() : content.stream;
-    for await (const piece of stream as AsyncIterable<Uint8Array>) {
+    const stream: NewContent["stream"] = "open" in content ? content.open() : content.stream;
+    for await (const some of stream) {
       checkNotAborted(signal);
-      received += piece.length;
+      const pieces = some instanceof Uint8Array ? [some] : some;
+      const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+      received += bytes;
       if (received > content.size) break;
-      hash.update(piece);
-      await writer.write(piece);
-      onBytes?.(piece.length);
+      // One thread writes what another one digests.
+      const writing = writeAll(handle, pieces);
+      for (const piece of pieces) hash.update(piece);
+      await writing;
+      disk.wrote(bytes);
+      onBytes?.(bytes);
     }
-    await writer.end();
+    await disk.end();
     checkNotAborted(signal);
   } finally {
-    await writer.settle();
+    await disk.settle();
   }
   if (received > content.size) {
     throw new RestbackupError(
@@ -703,7 +744,7 @@ async function receive(
   return hash.digest("hex");
 }
 
-function checkReceived(size: number, sha256: string, announced: NewContent | PutSource): void {
+function checkReceived({ size, sha256 }: ObjectRecord, announced: NewContent | PutSource): void {
   if (size !== announced.size) {
     throw new RestbackupError("store-refused", `${size} of ${announced.size} bytes came.`);
   }
@@ -731,6 +772,10 @@ async function linkInto(temporary: string, path: string, name: string): Promise<
     }
     throw error;
   }
+}
+
+function beingChanged(name: string): RestbackupError {
+  return new RestbackupError("io", `"${printable(name)}" is being changed by another program.`);
 }
 
 function nameTaken(name: string): RestbackupError {

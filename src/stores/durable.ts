@@ -1,7 +1,23 @@
-import { constants, existsSync } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fsync,
+  open as openFile,
+  openSync,
+  writeFile,
+} from "node:fs";
+import { type FileHandle, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
 import { systemCode } from "../errors.ts";
+
+/*
+ * A turn of Node's file threads costs twenty times what a call does that finds its answer in memory.
+ * Opening a folder that was just written in, and closing what is synced, are such calls and made at
+ * once (docs/decisions/0024-few-turns.md).
+ */
+const [open, write, sync] = [promisify(openFile), promisify(writeFile), promisify(fsync)];
 
 /** Syncs under way, and those that begin when they end, by folder. */
 const syncing = new Map<string, { readonly running: Promise<void>; next?: Promise<void> }>();
@@ -33,11 +49,11 @@ function startSync(folder: string): Promise<void> {
 }
 
 async function syncNow(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  const folderFd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    await handle.sync();
+    await sync(folderFd);
   } finally {
-    await handle.close();
+    closeSync(folderFd);
   }
 }
 
@@ -72,9 +88,63 @@ export async function allOf(steps: readonly Promise<void>[]): Promise<void> {
 
 /** Writes a small new file and puts its content on stable storage. */
 export async function writeDurably(path: string, content: string): Promise<void> {
-  await using handle = await open(path, "wx", 0o600);
-  await handle.writeFile(content);
-  await handle.sync();
+  const file = await open(path, "wx", 0o600);
+  try {
+    await write(file, content);
+    await sync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** After so many bytes the disk is made to begin. */
+const EARLY_SYNC_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Puts what is written to a file on stable storage in the background now and then, which spares the
+ * writer's own sync most of its wait.
+ */
+export class EarlySync {
+  readonly #handle: FileHandle;
+  #unsynced = 0;
+  #syncing: Promise<void> | undefined;
+  /** The system tells of a failed write-back once only: not to the writer's own sync any more. */
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  /** To be told of each write. Throws when an earlier sync failed. */
+  wrote(bytes: number): void {
+    this.#check();
+    this.#unsynced += bytes;
+    if (this.#unsynced < EARLY_SYNC_BYTES || this.#syncing !== undefined) return;
+    this.#unsynced = 0;
+    this.#syncing = this.#handle
+      .datasync()
+      .catch((error: unknown) => {
+        this.#failure = { error };
+      })
+      .finally(() => {
+        this.#syncing = undefined;
+      });
+  }
+
+  /** Throws when a sync failed. */
+  async end(): Promise<void> {
+    await this.#syncing;
+    this.#check();
+  }
+
+  /** Waits until nothing is under way, whether it worked or not: the file may then be closed. */
+  async settle(): Promise<void> {
+    await this.#syncing;
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
 }
 
 /** Runs a step that finds nothing to work on as often as not: a missing file is no failure. */

@@ -6,12 +6,14 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type DirectoryStore, openDirectoryStore } from "../../src/stores/directory.ts";
 import { temporaryFolder } from "../support/server.ts";
@@ -44,6 +46,46 @@ describe("a directory store", () => {
     const part = await readAll(store.get("site/a", { start: 7, end: 1_400_000 }));
     expect(part.equals(content.bytes.subarray(7, 1_400_000))).toBe(true);
     expect(spooled()).toEqual([]);
+  });
+
+  test("an object that is held open is read whole, in any part, though its name is gone", async () => {
+    const content = randomContent(5_000_003);
+    const put = await store.put("site/a", content);
+    using opened = await store.open("site/a");
+    expect(opened?.object).toEqual(put);
+    await rm(join(root, "site.d", "a"));
+    expect(await store.open("site/a")).toBeUndefined();
+    // More at once than there are buffers for: none may get another one's bytes.
+    const starts = Array.from({ length: 40 }, (_, index) => index * 100_001);
+    await Promise.all(
+      starts.map(async (start, index) => {
+        const end = index % 3 === 0 ? content.size : start + 99_999 * (index % 7);
+        const pieces: Buffer[] = [];
+        for await (const piece of opened!.read({ start, end })) {
+          await setImmediate();
+          pieces.push(Buffer.from(piece));
+        }
+        expect(Buffer.concat(pieces).equals(content.bytes.subarray(start, end))).toBe(true);
+      }),
+    );
+  });
+
+  test("a file that is cut short while it is held open is told of", async () => {
+    await store.put("a", randomContent(100_000));
+    using opened = await store.open("a");
+    truncateSync(join(root, "a"), 50_000);
+    const reading = readAll(opened!.read({ start: 0, end: 100_000 }));
+    await expect(reading).rejects.toMatchObject({ code: "damaged" });
+  });
+
+  test("links, pipes and folders in an object's place are none", async () => {
+    await store.put("a", contentOf("a"));
+    symlinkSync(join(root, "a"), join(root, "link"));
+    execFileSync("mkfifo", [join(root, "pipe")]);
+    mkdirSync(join(root, "folder"));
+    for (const name of ["link", "pipe", "folder", "a/b", "missing"]) {
+      expect(await store.open(name)).toBeUndefined();
+    }
   });
 
   test("keeps an object as an ordinary file under its own name", async () => {
