@@ -62,8 +62,14 @@ export function webTransform(step: StreamStep): ReadableWritablePair<Uint8Array,
         },
         async cancel(reason) {
           // The step may be waiting for bytes that will never come: that makes it give up.
-          input.error(reason ?? new Error("The reader has left."));
-          await output.return?.();
+          const gone = reason ?? new Error("The reader has left.");
+          input.error(gone);
+          try {
+            await output.return?.();
+          } catch (error) {
+            // A step that was not waiting meets it only now, and the reader who left knows.
+            if (error !== gone) throw error;
+          }
         },
       },
       { highWaterMark: 0 },

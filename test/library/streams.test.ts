@@ -98,20 +98,25 @@ describe.each(FORMATS)("%s", (_, { encrypt, verify, decrypt }) => {
     expect(Buffer.concat(await all).equals(CONTENT)).toBe(true);
   });
 
-  test("lets its source go when the reader of a web stream leaves", async () => {
-    let closed = false;
-    async function* endless(): AsyncGenerator<Uint8Array> {
-      try {
-        for (;;) yield CONTENT;
-      } finally {
-        closed = true;
+  test.each([1, 2, 5])(
+    "lets its source go when the reader of a web stream leaves after %i reads",
+    async (reads) => {
+      let [begun, closed] = [false, false];
+      async function* endless(): AsyncGenerator<Uint8Array> {
+        begun = true;
+        try {
+          for (;;) yield CONTENT;
+        } finally {
+          closed = true;
+        }
       }
-    }
-    const source = Readable.toWeb(Readable.from(endless())) as ReadableStream<Uint8Array>;
-    const reader = source.pipeThrough(webTransform(encrypt)).getReader();
-    // What comes first may be made before the source is touched.
-    for (let i = 0; i < 2; i++) expect((await reader.read()).done).toBe(false);
-    await reader.cancel(new Error("enough"));
-    await expect.poll(() => closed).toBe(true);
-  });
+      const source = Readable.toWeb(Readable.from(endless())) as ReadableStream<Uint8Array>;
+      const reader = source.pipeThrough(webTransform(encrypt)).getReader();
+      for (let i = 0; i < reads; i++) expect((await reader.read()).done).toBe(false);
+      // What comes first may be made before the source is touched.
+      await expect.poll(() => begun).toBe(true);
+      await reader.cancel(new Error("enough"));
+      await expect.poll(() => closed).toBe(true);
+    },
+  );
 });
