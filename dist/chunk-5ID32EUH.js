@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a,b}from"./chunk-MKXPM3DK.js";import"./chunk-FMZWA4V7.js";import"./chunk-UWB6S24V.js";import"./chunk-65OXU4DH.js";import"./chunk-D3VI3KGS.js";import"./chunk-CMCPXEKT.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{a as Sessions,b as endSessions};

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{c as a,d as b,e as c,f as d}from"./chunk-4C3BP4TR.js";import"./chunk-FMZWA4V7.js";import"./chunk-UWB6S24V.js";import"./chunk-65OXU4DH.js";import"./chunk-VJ3JGVKH.js";import"./chunk-TGBHA6W6.js";import"./chunk-D3VI3KGS.js";import"./chunk-CMCPXEKT.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{d as Accounts,b as checkSettings,a as createAccount,c as randomPassword};
