@@ -28,8 +28,8 @@ export type FilesReply =
 
 /** Making a file is nearly all waiting for the kernel's locks: more workers than this only wait. */
 const MOST = 4;
-/** Requests with a worker at once: one in work and one to go on with. */
-const EACH = 2;
+/** Requests with a worker at once: one in work, and enough to go on with. */
+const EACH = 3;
 
 interface FileWorker {
   readonly worker: Worker;

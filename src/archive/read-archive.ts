@@ -355,9 +355,12 @@ function withTail(source: ByteRange, tail: Buffer): ByteRange {
   const tailStart = source.size - tail.length;
   return {
     size: source.size,
-    async *read(start, end) {
-      if (start < tailStart) yield* source.read(start, Math.min(end, tailStart));
-      if (end > tailStart) yield tail.subarray(Math.max(start - tailStart, 0), end - tailStart);
+    read(start, end) {
+      if (end <= tailStart) return source.read(start, end);
+      return (async function* () {
+        if (start < tailStart) yield* source.read(start, tailStart);
+        yield tail.subarray(Math.max(start - tailStart, 0), end - tailStart);
+      })();
     },
   };
 }

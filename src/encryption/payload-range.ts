@@ -20,9 +20,6 @@ export interface DecryptedRange extends ByteRange {
   readonly encrypted: { readonly source: ByteRange; readonly payload: Payload };
 }
 
-/** Chunks decrypted before they are passed on together. */
-const BATCH = 16;
-
 /** The plaintext of a payload; every chunk is verified before any byte of it is handed out. */
 export function decryptedRange(source: ByteRange, payload: Payload): DecryptedRange {
   const { size } = payload;
@@ -49,52 +46,43 @@ async function* decryptRange(
   const last = Math.floor((end - 1) / CHUNK);
   const encryptedStart = payload.start + first * ENCRYPTED_CHUNK;
   const encryptedEnd = Math.min(payload.start + (last + 1) * ENCRYPTED_CHUNK, source.size);
-  const encrypted = source.read(encryptedStart, encryptedEnd);
   let index = first;
   let skip = start - first * CHUNK;
   let left = end - start;
-  for await (const chunks of wholeChunks(encrypted, encryptedEnd - encryptedStart)) {
-    for (let at = 0; at < chunks.length; at += ENCRYPTED_CHUNK) {
-      const chunk = chunks.subarray(at, at + ENCRYPTED_CHUNK);
-      const plain = decryptChunk(payload.key, index, chunk, index === payload.lastIndex);
-      const wanted = plain.subarray(skip, skip + left);
-      left -= wanted.length;
-      yield wanted;
-      free(plain);
-      skip = 0;
-      index += 1;
-    }
+  for await (const chunk of chunksOf(source.read(encryptedStart, encryptedEnd))) {
+    const plain = decryptChunk(payload.key, index, chunk, index === payload.lastIndex);
+    const wanted = plain.subarray(skip, skip + left);
+    left -= wanted.length;
+    yield wanted;
+    free(plain);
+    skip = 0;
+    index += 1;
   }
   if (left > 0) throw new RestbackupError("damaged", "The archive ends too early.");
 }
 
 /**
- * Regroups pieces so that each begins with a chunk and holds whole ones, but for the very end. Their
- * bytes are copied before more are asked for, as the source may use its memory again then.
- *
- * @param length of all pieces together.
+ * Regroups pieces to whole chunks, but for the very end. Views of the pieces where these hold whole
+ * ones: a chunk is the caller's until it asks for the next.
  */
-async function* wholeChunks(
-  pieces: AsyncIterable<Uint8Array>,
-  length: number,
-): AsyncGenerator<Uint8Array> {
-  const batch = Buffer.allocUnsafe(Math.min(length, ENCRYPTED_CHUNK * BATCH));
+async function* chunksOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  // Of a chunk that goes on in the next piece.
+  const held = Buffer.allocUnsafe(ENCRYPTED_CHUNK);
   let filled = 0;
-  try {
-    for await (const piece of pieces) {
-      let rest = piece;
-      while (rest.length > 0) {
-        const part = rest.subarray(0, batch.length - filled);
-        batch.set(part, filled);
-        filled += part.length;
-        rest = rest.subarray(part.length);
-        if (filled < batch.length) continue;
-        yield batch;
-        filled = 0;
-      }
+  for await (const piece of pieces) {
+    let at = 0;
+    if (filled > 0) {
+      at = Math.min(ENCRYPTED_CHUNK - filled, piece.length);
+      held.set(piece.subarray(0, at), filled);
+      filled += at;
+      if (filled < ENCRYPTED_CHUNK) continue;
+      yield held;
     }
-    if (filled > 0) yield batch.subarray(0, filled);
-  } finally {
-    free(batch);
+    for (; piece.length - at >= ENCRYPTED_CHUNK; at += ENCRYPTED_CHUNK) {
+      yield piece.subarray(at, at + ENCRYPTED_CHUNK);
+    }
+    held.set(piece.subarray(at));
+    filled = piece.length - at;
   }
+  if (filled > 0) yield held.subarray(0, filled);
 }
