@@ -31,7 +31,7 @@ export function readBody(exchange: Exchange, pace: Pace): AsyncIterable<readonly
 
 /**
  * Large batches: taking one costs turns of the event loop and of the file threads, which for each piece
- * (64 KiB at most, 16 KiB under TLS) would be more than the digest (docs/decisions/0024-few-turns.md).
+ * (64 KiB at most, 16 KiB under TLS) would be more than the digest (docs/decisions/0023-few-turns.md).
  */
 async function* batchesOf(
   req: IncomingMessage,

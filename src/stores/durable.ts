@@ -15,7 +15,7 @@ import { systemCode } from "../errors.ts";
 /*
  * A turn of Node's file threads costs twenty times what a call does that finds its answer in memory.
  * Opening a folder that was just written in, and closing what is synced, are such calls and made at
- * once (docs/decisions/0024-few-turns.md).
+ * once (docs/decisions/0023-few-turns.md).
  */
 const [open, write, sync] = [promisify(openFile), promisify(writeFile), promisify(fsync)];
 

@@ -46,6 +46,36 @@ describe("a frame", () => {
     },
   );
 
+  it("is one also where it ends just where a piece of the compressor's output does", async () => {
+    // Too short to be stored, so that each goes through zstd, which makes it longer by as much.
+    const length = 200_000;
+    const frameOf = async (size: number) => (await compressFrame(randomBytes(size), 13)).length;
+    const room = 2 ** 19 - 2 * (await frameOf(length));
+    const overhead = (await frameOf(room - 100)) - (room - 100);
+    // A level's only context here makes these, into memory of 512 KiB, of which so much is left.
+    for (const [level, left] of [
+      [14, 3],
+      [15, 1],
+      [16, 0],
+      [17, -1],
+    ] as const) {
+      for (const size of [length, length, room - overhead - left, length]) {
+        const content = randomBytes(size);
+        expect(await decompressFrame(await compressFrame(content, level), size)).toEqual(content);
+      }
+    }
+  });
+
+  it("does not depend on what the compressor made before, or meanwhile", async () => {
+    const contents = Array.from({ length: 12 }, (_, i) => Buffer.from(`${i} ${text}`.repeat(4)));
+    const alone: Buffer[] = [];
+    for (const content of contents) alone.push(await compressFrame(content, 3));
+    const together = await Promise.all(
+      contents.toReversed().map((content) => compressFrame(content, 3)),
+    );
+    expect(together.toReversed()).toEqual(alone);
+  });
+
   it.skipIf(!zstd)("made by the zstd program is read, with checksum and without", async () => {
     for (const options of [
       ["--check"],
