@@ -1,13 +1,7 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  randomBytes,
-  sign,
-  verify,
-} from "node:crypto";
+import { type KeyObject, randomBytes, sign, verify } from "node:crypto";
 import { bech32 } from "@scure/base";
 import { decodeBech32, refusal, words } from "./keys.ts";
+import { publicBytes, publicKey, secretKey } from "./raw-keys.ts";
 
 /**
  * Ed25519 keys (RFC 8032) for machines that hold no identity to authenticate with. Written in
@@ -17,9 +11,6 @@ import { decodeBech32, refusal, words } from "./keys.ts";
 
 const SECRET_PREFIX = "restbackup-signing-key-";
 const PUBLIC_PREFIX = "restbackup-signer";
-/** DER of PKCS #8 and SubjectPublicKeyInfo up to the key itself (RFC 8410). */
-const PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
-const SPKI = Buffer.from("302a300506032b6570032100", "hex");
 
 /** The public half, as restoring sides list it. */
 export interface TrustedSigner {
@@ -35,13 +26,8 @@ export class SigningKey {
 
   /** @internal */
   constructor(seed: Uint8Array) {
-    const secret = createPrivateKey({
-      key: Buffer.concat([PKCS8, seed]),
-      format: "der",
-      type: "pkcs8",
-    });
-    const spki = createPublicKey(secret).export({ format: "der", type: "spki" });
-    this.signer = bech32.encodeFromBytes(PUBLIC_PREFIX, spki.subarray(SPKI.length));
+    const secret = secretKey("ed25519", seed);
+    this.signer = bech32.encodeFromBytes(PUBLIC_PREFIX, publicBytes(secret));
     secrets.set(this, secret);
   }
 }
@@ -101,10 +87,5 @@ export function signMessage(message: Uint8Array, key: SigningKey): Buffer {
 export function isSignedBy(message: Uint8Array, signature: Uint8Array, signer: string): boolean {
   const decoded = decodeBech32(signer);
   if (decoded?.prefix !== PUBLIC_PREFIX || decoded.bytes.length !== 32) return false;
-  const key = createPublicKey({
-    key: Buffer.concat([SPKI, decoded.bytes]),
-    format: "der",
-    type: "spki",
-  });
-  return verify(null, message, key, signature);
+  return verify(null, message, publicKey("ed25519", decoded.bytes), signature);
 }

@@ -1,11 +1,5 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  hkdfSync,
-  type KeyObject,
-} from "node:crypto";
+import { diffieHellman, generateKeyPairSync, hkdfSync, type KeyObject } from "node:crypto";
+import { publicBytes, publicKey, secretKey } from "./raw-keys.ts";
 import {
   fromBase64,
   malformedHeader,
@@ -18,24 +12,22 @@ import { unwrapFileKey, WRAPPED, wrapFileKey } from "./wrap.ts";
 /** The age X25519 recipient (age spec, "X25519"), on node:crypto. */
 
 const TYPE = "X25519";
+const CURVE = "x25519";
 const INFO = "age-encryption.org/v1/X25519";
 /** Length of a point, and of a scalar. */
 export const X25519_KEY = 32;
-/** DER of PKCS #8 and SubjectPublicKeyInfo up to the key itself (RFC 8410). */
-const PKCS8 = Buffer.from("302e020100300506032b656e04220420", "hex");
-const SPKI = Buffer.from("302a300506032b656e032100", "hex");
 
 /** The public point of a secret scalar. */
 export function publicPoint(scalar: Uint8Array): Buffer {
-  return pointOf(createPublicKey(privateKey(scalar)));
+  return publicBytes(secretKey(CURVE, scalar));
 }
 
 export function x25519Recipient(point: Buffer): StanzaRecipient {
-  const theirs = publicKey(point);
+  const theirs = publicKey(CURVE, point);
   return {
     wrap(fileKey) {
-      const ephemeral = generateKeyPairSync("x25519");
-      const share = pointOf(ephemeral.publicKey);
+      const ephemeral = generateKeyPairSync(CURVE);
+      const share = publicBytes(ephemeral.publicKey);
       const shared = diffieHellman({ privateKey: ephemeral.privateKey, publicKey: theirs });
       const body = wrapFileKey(wrappingKey(shared, share, point), fileKey);
       return { args: [TYPE, toBase64(share)], body };
@@ -44,8 +36,8 @@ export function x25519Recipient(point: Buffer): StanzaRecipient {
 }
 
 export function x25519Identity(scalar: Uint8Array): StanzaIdentity {
-  const secret = privateKey(scalar);
-  const point = pointOf(createPublicKey(secret));
+  const secret = secretKey(CURVE, scalar);
+  const point = publicBytes(secret);
   return {
     unwrap(stanzas) {
       for (const { args, body } of stanzas) {
@@ -67,7 +59,7 @@ export function x25519Identity(scalar: Uint8Array): StanzaIdentity {
 function sharedSecret(secret: KeyObject, share: Buffer): Buffer {
   let shared: Buffer;
   try {
-    shared = diffieHellman({ privateKey: secret, publicKey: publicKey(share) });
+    shared = diffieHellman({ privateKey: secret, publicKey: publicKey(CURVE, share) });
   } catch {
     throw malformedHeader();
   }
@@ -77,16 +69,4 @@ function sharedSecret(secret: KeyObject, share: Buffer): Buffer {
 
 function wrappingKey(shared: Buffer, share: Buffer, point: Buffer): Buffer {
   return Buffer.from(hkdfSync("sha256", shared, Buffer.concat([share, point]), INFO, 32));
-}
-
-function privateKey(scalar: Uint8Array): KeyObject {
-  return createPrivateKey({ key: Buffer.concat([PKCS8, scalar]), format: "der", type: "pkcs8" });
-}
-
-function publicKey(point: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([SPKI, point]), format: "der", type: "spki" });
-}
-
-function pointOf(key: KeyObject): Buffer {
-  return key.export({ format: "der", type: "spki" }).subarray(SPKI.length);
 }
