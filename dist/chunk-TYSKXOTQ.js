@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{b as a,c as b,d as c,e as d,f as e,g as f,h as g,i as h,j as i,k as j}from"./chunk-6FDUCKMB.js";import"./chunk-RUIJIJ3E.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{a as SecretKey,i as decodeBech32,e as generateIdentity,g as isPostQuantum,b as keyMaterial,c as parseKey,d as parseRecipients,f as recipientPoint,j as refusal,h as words};
