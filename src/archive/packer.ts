@@ -199,7 +199,8 @@ export class Packer {
       const at = inFrame ? this.#filled + HEADER : 0;
       const read = readStart(fd, into, at);
       const stat = fs.fstatSync(fd, BIGINT);
-      if (!stat.isFile()) {
+      // As isFile() does, without making a BigInt for each step.
+      if ((Number(stat.mode) & fs.constants.S_IFMT) !== fs.constants.S_IFREG) {
         this.#warn(path, "became something else before it was read");
       } else if (stat.nlink === 1n || !this.#hardLink(path, stat)) {
         // One look is enough when it shows that nothing had changed since before the reading.
