@@ -4,7 +4,7 @@ import type { EntryFields } from "./contents.ts";
 
 /** Of everything in a line but its path and target. */
 const REST_MOST = 512;
-/** Bytes of JSON for a UTF-16 code unit, as `\\u0000`. */
+/** Bytes of JSON for a UTF-16 code unit, as `\u0000`. */
 const JSON_MOST = 6;
 /** What stands in JSON as it is, and is one byte a character. */
 const PLAIN = /^[ !#-[\]-~]*$/;

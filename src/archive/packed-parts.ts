@@ -19,8 +19,8 @@ export type Packed =
 
 /**
  * What is packed, its frames compressed on the thread pool, several at once, while digests that the
- * packer left are made here. Nothing runs ahead of
- * the consumer by more than a few frames. Throws `io` for what cannot be read.
+ * packer left are made here. Nothing runs ahead of the consumer by more than a few frames. Throws
+ * `io` for what cannot be read.
  */
 export function packedParts(
   { buffers, slots, port }: PackSource,
