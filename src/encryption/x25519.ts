@@ -1,4 +1,5 @@
 import { diffieHellman, generateKeyPairSync, hkdfSync, type KeyObject } from "node:crypto";
+import { RestbackupError } from "../errors.ts";
 import { publicBytes, publicKey, secretKey } from "./raw-keys.ts";
 import {
   fromBase64,
@@ -28,7 +29,16 @@ export function x25519Recipient(point: Buffer): StanzaRecipient {
     wrap(fileKey) {
       const ephemeral = generateKeyPairSync(CURVE);
       const share = publicBytes(ephemeral.publicKey);
-      const shared = diffieHellman({ privateKey: ephemeral.privateKey, publicKey: theirs });
+      const shared = secretShared(ephemeral.privateKey, theirs);
+      if (shared === undefined) {
+        throw new RestbackupError(
+          "usage",
+          "A recipient is a point of low order, which hides nothing.",
+          {
+            hint: "Use another recipient: no program makes such ones.",
+          },
+        );
+      }
       const body = wrapFileKey(wrappingKey(shared, share, point), fileKey);
       return { args: [TYPE, toBase64(share)], body };
     },
@@ -46,7 +56,9 @@ export function x25519Identity(scalar: Uint8Array): StanzaIdentity {
         if (args.length !== 2 || share?.length !== X25519_KEY || body.length !== WRAPPED) {
           throw malformedHeader();
         }
-        const key = wrappingKey(sharedSecret(secret, share), share, point);
+        const shared = secretShared(secret, publicKey(CURVE, share));
+        if (shared === undefined) throw malformedHeader();
+        const key = wrappingKey(shared, share, point);
         const fileKey = unwrapFileKey(key, body);
         if (fileKey !== undefined) return fileKey;
       }
@@ -55,16 +67,14 @@ export function x25519Identity(scalar: Uint8Array): StanzaIdentity {
   };
 }
 
-/** Throws `damaged` for a share of low order: the secret would be zero (RFC 7748, 6.1). */
-function sharedSecret(secret: KeyObject, share: Buffer): Buffer {
-  let shared: Buffer;
+/** Undefined for a point of low order: the secret would be zero (RFC 7748, 6.1). */
+function secretShared(privateKey: KeyObject, point: KeyObject): Buffer | undefined {
   try {
-    shared = diffieHellman({ privateKey: secret, publicKey: publicKey(CURVE, share) });
+    const shared = diffieHellman({ privateKey, publicKey: point });
+    return shared.every((byte) => byte === 0) ? undefined : shared;
   } catch {
-    throw malformedHeader();
+    return undefined;
   }
-  if (shared.every((byte) => byte === 0)) throw malformedHeader();
-  return shared;
 }
 
 function wrappingKey(shared: Buffer, share: Buffer, point: Buffer): Buffer {

@@ -1,7 +1,8 @@
+import { bech32 } from "@scure/base";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type ByteRange, readBytes } from "../../src/byte-range.ts";
-import { openAge } from "../../src/encryption/age.ts";
+import { createAgePrologue, openAge } from "../../src/encryption/age.ts";
 import {
   generateIdentity,
   parseKey,
@@ -176,4 +177,12 @@ describe("what can be encrypted to", () => {
     const file = await encrypt({ key, recipients: [recipient, recipient] });
     expect(file.toString("latin1").split("\n-> ").length - 1).toBe(1);
   });
+});
+
+test("a recipient that is a point of low order is refused: it would hide nothing", async () => {
+  const text = bech32.encodeFromBytes("age", new Uint8Array(32));
+  const error = await refusalOf(async () =>
+    createAgePrologue({ recipients: await parseRecipients(text) }),
+  );
+  expect(error.code).toBe("usage");
 });

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a,b}from"./chunk-6SHXODPV.js";import"./chunk-3XFKAUQ2.js";import"./chunk-YQKNVTGG.js";import"./chunk-GQKLEZVH.js";import"./chunk-ZYRVJZEU.js";import"./chunk-ZF7EDQW3.js";import"./chunk-FFOVJZE3.js";import"./chunk-CRXVV5Q2.js";import"./chunk-RUIJIJ3E.js";import"./chunk-7JKJ6ITV.js";import"./chunk-ZLJMJBB4.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{a as diffEntries,b as diffFolder};
