@@ -6,12 +6,21 @@ import { setFlagsFromString } from "node:v8";
  * their one owner may do this. What lies in the shared pool of small buffers is left alone.
  */
 export function free(...buffers: readonly Uint8Array[]): void {
-  for (const { buffer, byteLength } of buffers) {
-    if (!(buffer instanceof ArrayBuffer) || buffer.detached) continue;
-    // Node's HTTP parser gives each piece memory of its own, no larger than that pool.
-    const isOwn = byteLength === buffer.byteLength || buffer.byteLength > Buffer.poolSize;
-    if (isOwn) buffer.transfer(0);
+  for (const bytes of buffers) {
+    if (isOwn(bytes) && !bytes.buffer.detached) bytes.buffer.transfer(0);
   }
+}
+
+/** Bytes whose memory can be transferred to another thread: themselves, or a copy of what shares its memory. */
+export function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return isOwn(bytes) ? bytes : new Uint8Array(bytes);
+}
+
+function isOwn(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength } = bytes;
+  if (!(buffer instanceof ArrayBuffer)) return false;
+  // Node's HTTP parser gives each piece memory of its own, no larger than that pool.
+  return byteLength === buffer.byteLength || buffer.byteLength > Buffer.poolSize;
 }
 
 /**
@@ -21,12 +30,4 @@ export function free(...buffers: readonly Uint8Array[]): void {
  */
 export function collectOften(): void {
   setFlagsFromString("--semi-space-growth-factor=1");
-}
-
-/**
- * For a process that restores once: lets the heaps of the threads it starts grow to 64 MB before the
- * first full collection, where every few frames' buffers would bring one about. Takes some 20 MB.
- */
-export function collectSeldom(): void {
-  setFlagsFromString("--initial-heap-size=64");
 }

@@ -1,5 +1,4 @@
 import * as core from "@actions/core";
-import { collectSeldom } from "../memory.ts";
 import { type FallbackOptions, restoreWithFallback } from "../operations/fallback.ts";
 import { incompleteNewest } from "../operations/newest.ts";
 import { restore } from "../operations/restore.ts";
@@ -22,7 +21,6 @@ import { restoreSummary } from "./summary.ts";
 
 await runStep("Restore failed", async (signal) => {
   const { accessUrl, ifNotFound, fallback, cache, ...what } = await restoreInputs();
-  collectSeldom();
   const store = await openStore(accessUrl, { env: process.env, onWhole: say });
   // A part of an archive takes a few requests for ranges, its copy would be taken whole.
   const cached = cache && what.include === undefined ? await cacheFor("loading", store) : undefined;

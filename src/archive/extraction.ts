@@ -1,5 +1,5 @@
 import { RestbackupError } from "../errors.ts";
-import { free } from "../memory.ts";
+import { free, owned } from "../memory.ts";
 import type { ContentsEntry } from "./contents.ts";
 import { parseEntries, type Segment } from "./contents-list.ts";
 import { type Extracted, Extractor, type FilePart, linkToNothing } from "./extractor.ts";
@@ -175,14 +175,6 @@ async function* matching(
     if (selected && within === undefined && entry.type === "directory") within = entry.path;
     yield { entry, selected };
   }
-}
-
-/** Bytes alone in their memory, fit to be transferred: small buffers share a pool. */
-function owned(content: Buffer): Uint8Array<ArrayBuffer> {
-  const { buffer } = content;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === content.byteLength
-    ? new Uint8Array(buffer)
-    : new Uint8Array(content);
 }
 
 function isAbove(folder: string, path: string): boolean {

@@ -1,6 +1,7 @@
 import { promisify } from "node:util";
 import zlib from "node:zlib";
 import { RestbackupError } from "../errors.ts";
+import { free } from "../memory.ts";
 import { compressed } from "./frame-stream.ts";
 
 /**
@@ -70,11 +71,15 @@ function looksRandom(sample: Uint8Array): boolean {
   return entropy >= LEAST_ENTROPY;
 }
 
+const ZSTD_MAGIC = 0xfd2fb528;
+
 /** Content in a block of a frame, at most (RFC 8878, 3.1.1.2.4). */
 const BLOCK_MAX = 128 * 2 ** 10;
 
 /** Header of a stored frame: magic, descriptor, content size in four bytes. */
 const STORED_HEADER = 9;
+/** Single segment, content size in four bytes, no checksum, no dictionary. */
+const STORED_DESCRIPTOR = 0b10100000;
 const BLOCK_HEADER = 3;
 
 /** Where a byte of the content lies in a frame of raw blocks, as {@link storedFrame} makes it. */
@@ -92,23 +97,54 @@ export function nextStoredBlock(position: number): number {
   return (Math.floor(position / BLOCK_MAX) + 1) * BLOCK_MAX;
 }
 
+/** Header of the raw block that begins at `from`: Last_Block, Block_Type 0, Block_Size. */
+function rawBlock(from: number, size: number): number {
+  const length = Math.min(BLOCK_MAX, size - from);
+  return (from + length === size ? 1 : 0) | (length << 3);
+}
+
 /** A frame of raw blocks (RFC 8878, 3.1.1), around views of the content. */
 function storedFrame(content: Uint8Array): Buffer[] {
   const header = Buffer.allocUnsafe(STORED_HEADER + BLOCK_HEADER);
-  header.writeUInt32LE(0xfd2fb528, 0);
-  // Single segment, content size in four bytes, no checksum, no dictionary.
-  header[4] = 0b10100000;
+  header.writeUInt32LE(ZSTD_MAGIC, 0);
+  header[4] = STORED_DESCRIPTOR;
   header.writeUInt32LE(content.length, 5);
   const pieces: Buffer[] = [];
   for (let from = 0; from < content.length; from += BLOCK_MAX) {
     const length = Math.min(BLOCK_MAX, content.length - from);
-    const last = from + length === content.length ? 1 : 0;
     const before = from === 0 ? header : Buffer.allocUnsafe(BLOCK_HEADER);
-    // Last_Block, Block_Type 0 (raw), Block_Size.
-    before.writeUIntLE(last | (length << 3), before.length - BLOCK_HEADER, BLOCK_HEADER);
+    before.writeUIntLE(rawBlock(from, content.length), before.length - BLOCK_HEADER, BLOCK_HEADER);
     pieces.push(before, Buffer.from(content.buffer, content.byteOffset + from, length));
   }
   return pieces;
+}
+
+/**
+ * {@link decompressFrame}, given the frame's memory: what is stored is put together there, and the
+ * memory of any other frame is given back.
+ */
+export async function takeContent(frame: Buffer, size: number): Promise<Buffer> {
+  const stored = storedContent(frame, size);
+  if (stored !== undefined) return stored;
+  const content = await decompressFrame(frame, size);
+  free(frame);
+  return content;
+}
+
+/** Undefined for a frame that is not just as {@link storedFrame} makes it, which is left as it is. */
+function storedContent(frame: Buffer, size: number): Buffer | undefined {
+  if (size === 0 || frame.length !== storedLength(size)) return undefined;
+  if (frame.readUInt32LE(0) !== ZSTD_MAGIC || frame[4] !== STORED_DESCRIPTOR) return undefined;
+  if (frame.readUInt32LE(5) !== size) return undefined;
+  for (let from = 0; from < size; from += BLOCK_MAX) {
+    const header = frame.readUIntLE(storedPosition(from) - BLOCK_HEADER, BLOCK_HEADER);
+    if (header !== rawBlock(from, size)) return undefined;
+  }
+  for (let from = 0; from < size; from += BLOCK_MAX) {
+    const at = storedPosition(from);
+    frame.copyWithin(from, at, at + Math.min(BLOCK_MAX, size - from));
+  }
+  return frame.subarray(0, size);
 }
 
 /** The content of one frame, which must be of exactly this size. Throws `damaged`. */
@@ -123,7 +159,8 @@ export async function decompressFrame(frame: Uint8Array, size: number): Promise<
   let content: Buffer;
   try {
     content = await decompress(frame, {
-      chunkSize: Math.max(size, zlib.constants.Z_MIN_CHUNK),
+      // Room for one more, or zlib would make another such buffer for what does not come.
+      chunkSize: Math.max(size + 1, zlib.constants.Z_MIN_CHUNK),
       // One more than allowed, so that a frame that holds more is told apart from one that fits.
       maxOutputLength: size + 1,
     });
@@ -138,7 +175,6 @@ export async function decompressFrame(frame: Uint8Array, size: number): Promise<
   return content;
 }
 
-const ZSTD_MAGIC = 0xfd2fb528;
 /** Bytes of a Dictionary_ID and of a Frame_Content_Size by their flags (RFC 8878, 3.1.1.1). */
 const DICTIONARY_ID = [0, 1, 2, 4];
 const CONTENT_SIZE = [0, 2, 4, 8];

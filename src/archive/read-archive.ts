@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { type ByteRange, readBytes } from "../byte-range.ts";
+import { type ByteRange, groupsOf, piecesOf, readBytes } from "../byte-range.ts";
 import type { Authentication } from "../encryption/authentication-record.ts";
 import { RestbackupError } from "../errors.ts";
-import { free } from "../memory.ts";
 import type { ContentsEntry } from "./contents.ts";
 import {
   CONTENTS_FOOTER,
@@ -19,7 +18,7 @@ import {
 } from "./contents-list.ts";
 import { comparePaths, EntryOrder } from "./entry-order.ts";
 import { wrongContent } from "./file-maker.ts";
-import { decompressFrame } from "./frame.ts";
+import { decompressFrame, takeContent } from "./frame.ts";
 import { readFramePart } from "./frame-part.ts";
 import { SEEK_TABLE_FOOTER, type SeekFrame, SeekTable, seekTableSize } from "./seek-table.ts";
 
@@ -236,10 +235,10 @@ export class ArchiveReader {
     const pending: Promise<TarPiece>[] = [];
     try {
       for await (const { offset, compressed, decompressed } of this.#compressedFrames(ranges)) {
-        const piece = decompressFrame(compressed, decompressed).then((content) => {
-          free(compressed);
-          return { offset, content };
-        });
+        const piece = takeContent(compressed, decompressed).then((content) => ({
+          offset,
+          content,
+        }));
         piece.catch(() => {});
         pending.push(piece);
         if (pending.length >= PARALLEL) yield await pending.shift()!;
@@ -254,7 +253,7 @@ export class ArchiveReader {
     ranges: readonly TarRange[] | undefined,
   ): AsyncGenerator<{ offset: number; compressed: Buffer; decompressed: number }> {
     for (const run of this.#runs(ranges)) {
-      const pieces = new Gatherer(this.#stream.read(run.start, run.end));
+      const pieces = new Gatherer(groupsOf(this.#stream, run.start, run.end));
       let { first, tarStart } = run;
       try {
         for (let position = run.start; position < run.end; first++) {
@@ -320,21 +319,26 @@ export class ArchiveReader {
 
 /** Cuts a stream of pieces into buffers of given lengths. */
 class Gatherer {
-  readonly #pieces: AsyncIterator<Uint8Array>;
+  readonly #groups: AsyncIterator<Iterable<Uint8Array>>;
+  #pieces: Iterator<Uint8Array> = [][Symbol.iterator]();
   #rest: Uint8Array = Buffer.alloc(0);
 
-  constructor(pieces: AsyncIterable<Uint8Array>) {
-    this.#pieces = pieces[Symbol.asyncIterator]();
+  constructor(groups: AsyncIterable<Iterable<Uint8Array>>) {
+    this.#groups = groups[Symbol.asyncIterator]();
   }
 
   async take(length: number): Promise<Buffer> {
     const whole = Buffer.allocUnsafeSlow(length);
-    let filled = 0;
-    while (filled < length) {
+    for (let filled = 0; filled < length; ) {
       if (this.#rest.length === 0) {
-        const next = await this.#pieces.next();
-        if (next.done === true) throw truncated();
-        this.#rest = next.value;
+        const piece = this.#pieces.next();
+        if (piece.done === true) {
+          const group = await this.#groups.next();
+          if (group.done === true) throw truncated();
+          this.#pieces = group.value[Symbol.iterator]();
+          continue;
+        }
+        this.#rest = piece.value;
       }
       const part = this.#rest.subarray(0, length - filled);
       whole.set(part, filled);
@@ -346,23 +350,21 @@ class Gatherer {
 
   /** Lets the source close its file or connection, whether or not it was read to its end. */
   async close(): Promise<void> {
-    await this.#pieces.return?.();
+    this.#pieces.return?.();
+    await this.#groups.return?.();
   }
 }
 
 /** Keeps the end of a source at hand, so that what stands there costs one request. */
 function withTail(source: ByteRange, tail: Buffer): ByteRange {
   const tailStart = source.size - tail.length;
-  return {
-    size: source.size,
-    read(start, end) {
-      if (end <= tailStart) return source.read(start, end);
-      return (async function* () {
-        if (start < tailStart) yield* source.read(start, tailStart);
-        yield tail.subarray(Math.max(start - tailStart, 0), end - tailStart);
-      })();
-    },
-  };
+  async function* groups(start: number, end: number): AsyncGenerator<Iterable<Uint8Array>> {
+    if (start < tailStart) yield* groupsOf(source, start, Math.min(end, tailStart));
+    if (end > tailStart) {
+      yield [tail.subarray(Math.max(start - tailStart, 0), end - tailStart)];
+    }
+  }
+  return { size: source.size, groups, read: (start, end) => piecesOf(groups(start, end)) };
 }
 
 function checkTable(table: SeekTable, tableStart: number): { decompressed: number } {

@@ -19,6 +19,8 @@ export type RangeReply =
 
 /** Bytes sent ahead of what was taken. */
 const WINDOW = 4 * 2 ** 20;
+/** Bytes taken that are told of together: each message has the threads change places. */
+const TOLD = WINDOW / 2;
 
 /** Serves a range to a worker; what reading throws goes to `onError`, as nothing more can be read. */
 export class RangeServer {
@@ -104,6 +106,7 @@ export class RemoteRange implements ByteRange {
     const reading: { pieces: (Uint8Array | undefined)[]; wake?: () => void } = { pieces: [] };
     this.#readings.set(id, reading);
     this.#send({ type: "read", id, start, end });
+    let taken = 0;
     try {
       for (;;) {
         while (reading.pieces.length === 0) {
@@ -113,7 +116,11 @@ export class RemoteRange implements ByteRange {
         }
         const piece = reading.pieces.shift();
         if (piece === undefined) return;
-        this.#send({ type: "taken", id, bytes: piece.length });
+        taken += piece.length;
+        if (taken >= TOLD) {
+          this.#send({ type: "taken", id, bytes: taken });
+          taken = 0;
+        }
         yield piece;
         free(piece);
       }

@@ -1,5 +1,4 @@
 import { startAhead } from "../archive/worker.ts";
-import { collectSeldom } from "../memory.ts";
 
 /** Starts the threads of a backup or a restore while what this thread needs for it is still being loaded. */
 export function startThreads(args: readonly string[]): void {
@@ -9,8 +8,6 @@ export function startThreads(args: readonly string[]): void {
     startAhead("pack-worker");
     startAhead("archive-worker");
   } else if (command === "restore") {
-    // Before its thread starts, or it would not count there.
-    collectSeldom();
     startAhead("restore-worker");
   }
 }

@@ -11,6 +11,8 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exitCode = 1;
 } else {
   const args = process.argv.slice(2);
-  import("./ahead.ts").then(({ startThreads }) => startThreads(args));
-  import("./run.ts").then(({ run }) => run(args));
+  import("./ahead.ts").then(({ startThreads }) => {
+    startThreads(args);
+    return import("./run.ts").then(({ run }) => run(args));
+  });
 }

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import zlib from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compressFrame, decompressFrame } from "../../src/archive/frame.ts";
+import { compressFrame, decompressFrame, takeContent } from "../../src/archive/frame.ts";
 import { FRAME_SIZE } from "../../src/archive/frame-settings.ts";
 import { requireProgram } from "../support/programs.ts";
 
@@ -28,6 +28,8 @@ describe("a frame", () => {
       fc.asyncProperty(contents, fc.integer({ min: 1, max: 6 }), async (content, level) => {
         const frame = await compressFrame(content, level);
         expect(await decompressFrame(frame, content.length)).toEqual(Buffer.from(content));
+        const own = Buffer.from(frame);
+        expect(await takeContent(own, content.length)).toEqual(Buffer.from(content));
       }),
       { numRuns: 40 },
     );
@@ -45,6 +47,44 @@ describe("a frame", () => {
       expect(out).toEqual(content);
     },
   );
+
+  describe("of raw blocks", () => {
+    const size = 3 * 2 ** 17 - 50_000;
+    const content = randomBytes(size);
+    const outcome = (reading: Promise<Buffer>) =>
+      reading.then(
+        (bytes) => bytes.equals(content),
+        (error: unknown) => (error as { code: string }).code,
+      );
+
+    it("is read as zstd reads it, however another writer cut them", async () => {
+      const lengths = [2 ** 17 - 20_000, 2 ** 17 - 30_000, 2 ** 17];
+      const frame = [Buffer.from("28b52ffda000000000", "hex")];
+      frame[0]!.writeUInt32LE(size, 5);
+      for (let at = 0, i = 0; i < lengths.length; at += lengths[i]!, i++) {
+        const header = Buffer.alloc(3);
+        header.writeUIntLE((lengths[i]! << 3) | (i === 2 ? 1 : 0), 0, 3);
+        frame.push(header, content.subarray(at, at + lengths[i]!));
+      }
+      // As long as ours, and not the same.
+      const ours = await compressFrame(content, 3);
+      expect(Buffer.concat(frame)).toHaveLength(ours.length);
+      expect(await outcome(takeContent(Buffer.concat(frame), size))).toBe(true);
+    });
+
+    it("is refused or read as zstd does it with any bit of its headers changed", async () => {
+      const frame = await compressFrame(content, 3);
+      const blocks = [9, 12 + 2 ** 17, 15 + 2 ** 18];
+      for (const at of [0, 1, 2, 3, 4, 5, 6, 7, 8, ...blocks.flatMap((b) => [b, b + 1, b + 2])]) {
+        for (let bit = 0; bit < 8; bit++) {
+          const changed = Buffer.from(frame);
+          changed[at]! ^= 1 << bit;
+          const expected = await outcome(decompressFrame(changed, size));
+          expect(await outcome(takeContent(changed, size))).toBe(expected);
+        }
+      }
+    });
+  });
 
   it("is one also where it ends just where a piece of the compressor's output does", async () => {
     // Too short to be stored, so that each goes through zstd, which makes it longer by as much.

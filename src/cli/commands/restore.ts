@@ -1,7 +1,6 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { RestbackupError } from "../../errors.ts";
-import { collectSeldom } from "../../memory.ts";
 import { checkName, parseName } from "../../naming.ts";
 import type { RestoreOptions, RestoreResult } from "../../operations/restore.ts";
 import { durationInWords, visible } from "../../words.ts";
@@ -84,7 +83,6 @@ async function run(context: Context, given: string | undefined, flags: Flags): P
       await restoreOlder(context, reading, { ...flags, to, maxBytes });
       return;
     }
-    collectSeldom();
     const restore = await restorer(context, reading, flags);
     output.notice(`Restoring from ${reading.store.description}`);
     const begun = performance.now();

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{setFlagsFromString as t}from"node:v8";function f(...o){for(let{buffer:e,byteLength:n}of o){if(!(e instanceof ArrayBuffer)||e.detached)continue;(n===e.byteLength||e.byteLength>Buffer.poolSize)&&e.transfer(0)}}function c(){t("--semi-space-growth-factor=1")}function a(){t("--initial-heap-size=64")}export{f as a,c as b,a as c};
