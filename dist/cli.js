@@ -1,4 +1,3 @@
 #!/usr/bin/env node
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import e from"node:process";var[s=0,t=0]=e.versions.node.split(".").map(Number);if(s<22||s===22&&t<19)e.stderr.write(`restbackup: This is Node ${e.versions.node}; restbackup needs Node 22.19 or later.
-`),e.exitCode=1;else{let r=e.argv.slice(2);import("./chunk-CA6CYTC5.js").then(({startThreads:o})=>(o(r),import("./chunk-ZS45DWJH.js").then(({run:n})=>n(r))))}
+var[s=0,n=0]=process.versions.node.split(".").map(Number);if(s<22||s===22&&n<19)process.stderr.write(`restbackup: This is Node ${process.versions.node}; restbackup needs Node 22.19 or later.
+`),process.exitCode=1;else{let e=process.argv.slice(2);import("./chunk-U34BUBYV.js").then(({startThreads:r})=>(r(e),import("./chunk-ZTJD3SL7.js").then(({run:o})=>o(e))))}

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
+import { withoutImportsOfBuiltins } from "./builtins.ts";
 import { collectLicenses } from "./licenses.ts";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
@@ -36,10 +37,10 @@ const limits: Record<string, number> = {
   "cache-process.js": 1_000_000,
 };
 
-/** Bundled CommonJS packages call `require` for Node's own modules; ES modules have none. */
-const banner =
-  'import{createRequire as nodeCreateRequire}from"node:module";' +
-  "const require=nodeCreateRequire(import.meta.url);";
+/** Bundled CommonJS packages call `require`, which ES modules lack, for Node's own modules alone. */
+const REQUIRE =
+  "const require=m=>{const own=process.getBuiltinModule(m);if(own)return own;" +
+  'throw new Error("Cannot find module "+m)};';
 
 /** Replaces packages, or modules of theirs, that are far larger than our use of them. */
 const slim: Plugin = {
@@ -50,6 +51,7 @@ const slim: Plugin = {
     const cacheTar = fileURLToPath(import.meta.resolve("./slim/actions-cache-tar.js"));
     const cacheUndici = fileURLToPath(import.meta.resolve("./slim/http-client-undici.js"));
     const xml = fileURLToPath(import.meta.resolve("./slim/azure-core-xml.js"));
+    const childProcess = fileURLToPath(import.meta.resolve("./slim/commander-child-process.js"));
     const llhttp = fileURLToPath(import.meta.resolve("undici/lib/llhttp/llhttp-wasm.js"));
     // Its change to a prototype must stay, though package.json says that no module of ours acts.
     onResolve({ filter: /^undici$/ }, ({ importer }) =>
@@ -64,6 +66,9 @@ const slim: Plugin = {
       isIn("@actions/cache", importer) ? { path: cacheTar } : undefined,
     );
     onResolve({ filter: /^@azure\/core-xml$/ }, () => ({ path: xml }));
+    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      isIn("commander", importer) ? { path: childProcess } : undefined,
+    );
     // One HTTP parser instead of two: the one without SIMD runs on every processor.
     onResolve({ filter: /llhttp_simd-wasm\.js$/ }, () => ({ path: llhttp }));
   },
@@ -99,7 +104,6 @@ const options = {
   minify: true,
   charset: "utf8",
   legalComments: "none",
-  banner: { js: banner },
   // undici's own switch for builds without its second, experimental HTTP parser.
   define: { esbuildDetection: "true" },
   plugins: [slim],
@@ -116,8 +120,7 @@ export async function bundle(): Promise<Bundle> {
   ]);
   const files = new Map<string, Uint8Array>();
   for (const { path, contents } of results.flatMap(({ outputFiles }) => outputFiles)) {
-    const name = basename(path);
-    files.set(name, name === "cli.js" ? executable(contents) : contents);
+    files.set(basename(path), Buffer.from(finished(Buffer.from(contents).toString())));
   }
   const [inputs, outputs] = (["inputs", "outputs"] as const).map((part) =>
     Object.assign({}, ...results.map(({ metafile }) => metafile[part])),
@@ -137,9 +140,11 @@ export function checkLimits({ loads }: Bundle): void {
   }
 }
 
-function executable(contents: Uint8Array): Uint8Array {
-  const code = Buffer.from(contents).toString();
-  return code.startsWith("#!") ? contents : Buffer.from(`#!/usr/bin/env node\n${code}`);
+/** What esbuild made, with what it leaves to others. */
+function finished(code: string): string {
+  const [hashbang = ""] = /^#!.*\n/.exec(code) ?? [];
+  const body = withoutImportsOfBuiltins(code.slice(hashbang.length));
+  return hashbang + (/\brequire\b/.test(body) ? REQUIRE + body : body);
 }
 
 function loadsOf({ outputs }: Metafile): Map<string, Load> {

@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-
 /**
  * Gives the memory of buffers back at once instead of at some later garbage collection, which
  * counts objects rather than the megabytes they hold. The buffers read as empty afterwards, so only
@@ -21,13 +19,4 @@ function isOwn(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
   if (!(buffer instanceof ArrayBuffer)) return false;
   // Node's HTTP parser gives each piece memory of its own, no larger than that pool.
   return byteLength === buffer.byteLength || buffer.byteLength > Buffer.poolSize;
-}
-
-/**
- * For a process that passes data on all its life: has short-lived buffers collected before they pile
- * up. Their memory is not counted where new objects are made, and room for those would grow until it
- * holds the remains of a hundred megabytes. Only before much has been allocated does it help.
- */
-export function collectOften(): void {
-  setFlagsFromString("--semi-space-growth-factor=1");
 }

@@ -1,8 +1,6 @@
 #!/usr/bin/env node
 // The first thing that runs. It imports nothing that an old Node lacks (zstd in node:zlib came with
 // 22.15, the HTTP client needs 22.19), so that an old Node gets a sentence and not a stack trace.
-import process from "node:process";
-
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 19)) {
   process.stderr.write(

@@ -97,7 +97,8 @@ describe.concurrent("a signal", () => {
     await reached.promise;
     child.kill("SIGINT");
     child.kill("SIGINT");
-    expect((await outcome).code).toBe(130);
+    // By the signal itself, where it comes when Node is ending already: shells call that 130 too.
+    expect([130, null]).toContain((await outcome).code);
   });
 
   test.runIf(existsSync("/bin/ps"))("shows no secret to ps while it works", async () => {

@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { type Command, Option } from "commander";
 import { RestbackupError } from "../../errors.ts";
-import { collectOften } from "../../memory.ts";
 import type { LogFormat } from "../../server/logging.ts";
 import type { ServerEvent } from "../../server/server-event.ts";
 import type { Context, Start } from "../context.ts";
@@ -66,8 +65,12 @@ async function run({ output, signal, onHangup }: Context, flags: Flags): Promise
     connections: wholeNumber(flags.maxConnections, "--max-connections", 1, 1_000_000),
   };
   startOverWithOneArena();
+  const [{ createBackupServer }, { collectOften }] = await Promise.all([
+    import("../../server/server.ts"),
+    import("../../server/collect-often.ts"),
+  ]);
+  // Once all is loaded, which would take longer after it.
   collectOften();
-  const { createBackupServer } = await import("../../server/server.ts");
   const server = createBackupServer({
     dataDir: data,
     listen,

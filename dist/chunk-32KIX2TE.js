@@ -1,0 +1,1 @@
+import{a,b,c,d,e}from"./chunk-M4J25JEO.js";import"./chunk-HQAFKL2P.js";import"./chunk-WKKLSEHR.js";export{a as ChlorocryptError,b as chlorocryptSize,d as decryptChlorocrypt,c as encryptChlorocrypt,e as verifyChlorocrypt};

@@ -1,0 +1,1 @@
+import{a,b,c,d,e,f}from"./chunk-YUAQET6Y.js";import"./chunk-XWDAGTAA.js";import"./chunk-DTCWWPG6.js";import"./chunk-FVL26SAF.js";import"./chunk-HQAFKL2P.js";import"./chunk-WKKLSEHR.js";export{a as SigningKey,b as generateSigningKey,f as isSignedBy,c as parseSigningKey,d as parseTrustedSigners,e as signMessage};

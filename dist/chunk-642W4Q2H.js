@@ -1,0 +1,1 @@
+async function s(e,o){let{loadingStore:r,savingStore:a}=await import("./chunk-MIBNVACA.js"),{actionsCache:c}=await import("./chunk-FSVYPPY4.js"),t=c(process.env);return e==="saving"?a(o,t):r(o,t)}export{s as a};

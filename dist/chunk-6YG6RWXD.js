@@ -1,0 +1,1 @@
+import{a,b,c}from"./chunk-H66E3ZS3.js";import"./chunk-XMAKXY26.js";import"./chunk-6SQZUOLQ.js";import"./chunk-OVS5G445.js";import"./chunk-FVL26SAF.js";import"./chunk-HQAFKL2P.js";import"./chunk-WKKLSEHR.js";export{a as TrustedClock,c as acceptClock,b as readClock};

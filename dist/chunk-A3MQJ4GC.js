@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{setFlagsFromString as n}from"node:v8";function i(...e){for(let r of e)f(r)&&!r.buffer.detached&&r.buffer.transfer(0)}function f(e){let{buffer:r,byteLength:t}=e;return r instanceof ArrayBuffer?t===r.byteLength||r.byteLength>Buffer.poolSize:!1}function a(){n("--semi-space-growth-factor=1")}export{i as a,a as b};

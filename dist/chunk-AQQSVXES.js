@@ -1,0 +1,1 @@
+import{a,b,c,d}from"./chunk-Y6AIITPR.js";import"./chunk-FVL26SAF.js";import"./chunk-HQAFKL2P.js";import"./chunk-WKKLSEHR.js";export{c as checkToken,d as githubAddresses,a as parseRepository,b as parseServerUrl};

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a}from"./chunk-L7P3OI5M.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{a as parseAccessUrl};

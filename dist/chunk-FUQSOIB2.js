@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a,b}from"./chunk-ICUI4APC.js";import"./chunk-YB42L3V5.js";import"./chunk-U52BTU4I.js";import"./chunk-65OXU4DH.js";import"./chunk-OO76UJRD.js";import"./chunk-CMCPXEKT.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{a as Sessions,b as endSessions};

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a as i}from"./chunk-L65XLEUB.js";function u(n,r){let e=n.startsWith("https:")?"HTTPS_PROXY":"HTTP_PROXY",t=s(r,e);if(t==="")return;let o=t.includes("://")?t:`http://${t}`;if(!URL.canParse(o))throw new i("usage",`The proxy in ${e} is not a url that can be used.`,{hint:"Write it as http://HOST:PORT."});return{url:o,noProxy:s(r,"NO_PROXY")}}function s(n,r){return(n[r.toLowerCase()]||n[r]||"").trim()}export{u as a};

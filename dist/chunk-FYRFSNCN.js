@@ -1,0 +1,1 @@
+import{a,b}from"./chunk-C4VHWWBQ.js";import"./chunk-QDAYYIOL.js";import"./chunk-XMAKXY26.js";import"./chunk-WRGMZZTI.js";import"./chunk-6SQZUOLQ.js";import"./chunk-OVS5G445.js";import"./chunk-FVL26SAF.js";import"./chunk-HQAFKL2P.js";import"./chunk-WKKLSEHR.js";export{a as Sessions,b as endSessions};

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-var o=class extends Error{name="RestbackupError";code;hint;constructor(e,t,r={}){super(t,r.cause===void 0?void 0:{cause:r.cause}),this.code=e,this.hint=r.hint}};function s(n){if(!(n instanceof Error))return;let e=n.code;return typeof e=="string"?e:void 0}function d(n,e,t){if(e instanceof o)return e;let r=e instanceof Error?e.message:String(e);return new o("io",`${n}: ${r}`,{cause:e,...t===void 0?{}:{hint:t}})}export{o as a,s as b,d as c};

@@ -1,0 +1,1 @@
+function t(...e){for(let r of e)f(r)&&!r.buffer.detached&&r.buffer.transfer(0)}function f(e){let{buffer:r,byteLength:n}=e;return r instanceof ArrayBuffer?n===r.byteLength||r.byteLength>Buffer.poolSize:!1}export{t as a};

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{b as e}from"./chunk-V5HJI6HI.js";import{c as o}from"./chunk-L65XLEUB.js";import{lstat as c,mkdtemp as m}from"node:fs/promises";import{join as d}from"node:path";async function p(i,a,n,f="verify"){let t=await m(d(i,`restbackup-${f}-`)).catch(r=>{throw o("Cannot make a scratch folder",r,"Point TMPDIR at a folder that can be written.")});try{return await a(t)}finally{await e(t),await c(t).catch(()=>{})!==void 0&&n(t)}}export{p as a};

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a,b,c,d,e,f}from"./chunk-XH2INDAQ.js";import"./chunk-QHZYJIFN.js";import"./chunk-RUIJIJ3E.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{a as SigningKey,b as generateSigningKey,f as isSignedBy,c as parseSigningKey,d as parseTrustedSigners,e as signMessage};

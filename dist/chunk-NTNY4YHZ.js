@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{e as a,f as b,g as c,h as d,i as e,j as f,k as g,l as h,m as i,n as j}from"./chunk-QHZYJIFN.js";import"./chunk-RUIJIJ3E.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{a as SecretKey,i as decodeBech32,e as generateIdentity,g as isPostQuantum,b as keyMaterial,c as parseKey,d as parseRecipients,f as recipientPoint,j as refusal,h as words};

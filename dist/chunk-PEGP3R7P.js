@@ -1,0 +1,1 @@
+import{a,b,c}from"./chunk-NE5Q6D2J.js";import"./chunk-AURGQSGC.js";import"./chunk-FVL26SAF.js";import"./chunk-HQAFKL2P.js";import"./chunk-WKKLSEHR.js";export{c as incompleteNewest,a as newestFirst,b as requireComplete};

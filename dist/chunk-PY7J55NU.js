@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{c as a,d as b,e as c,f as d}from"./chunk-O6YTJNY2.js";import"./chunk-YB42L3V5.js";import"./chunk-U52BTU4I.js";import"./chunk-65OXU4DH.js";import"./chunk-CLI4XN47.js";import"./chunk-BXIXJNEY.js";import"./chunk-OO76UJRD.js";import"./chunk-CMCPXEKT.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{d as Accounts,b as checkSettings,a as createAccount,c as randomPassword};

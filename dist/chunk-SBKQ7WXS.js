@@ -1,0 +1,1 @@
+import{a,b,c,d}from"./chunk-CJH4OEM6.js";import"./chunk-FVL26SAF.js";import"./chunk-HQAFKL2P.js";import"./chunk-WKKLSEHR.js";export{a as parseDuration,c as parsePercent,b as parseSize,d as parseTime};

@@ -1,2 +1,0 @@
-import{createRequire as nodeCreateRequire}from"node:module";const require=nodeCreateRequire(import.meta.url);
-import{a,b}from"./chunk-EYUHETIB.js";import"./chunk-HP4FPHRB.js";import"./chunk-YQKNVTGG.js";import"./chunk-GQKLEZVH.js";import"./chunk-ZYRVJZEU.js";import"./chunk-OJP4OF4B.js";import"./chunk-A3MQJ4GC.js";import"./chunk-XH2INDAQ.js";import"./chunk-QHZYJIFN.js";import"./chunk-RUIJIJ3E.js";import"./chunk-7JKJ6ITV.js";import"./chunk-OKLYWTHX.js";import"./chunk-L65XLEUB.js";import"./chunk-WLGPINEK.js";export{a as diffEntries,b as diffFolder};
