@@ -21,11 +21,6 @@ export type RangeReply =
 const WINDOW = 4 * 2 ** 20;
 /** Bytes taken that are told of together: each message has the threads change places. */
 const TOLD = WINDOW / 2;
-/** Bytes sent together of what comes in small pieces, as from a network: a message takes longer than copying. */
-const BLOCK = 512 * 2 ** 10;
-/** Pieces that are sent as they are. */
-const LARGE = BLOCK / 2;
-
 interface Reading {
   /** Bytes sent and not taken yet, as far as is known. */
   ahead: number;
@@ -74,54 +69,26 @@ export class RangeServer {
   async #serve({ id, start, end }: RangeRequest & { type: "read" }): Promise<void> {
     const reading: Reading = { ahead: 0 };
     this.#readings.set(id, reading);
-    const givenAway = this.#source.givesAway === true;
-    for await (const { bytes, own } of inBlocks(this.#source.read(start, end), end - start)) {
+    for await (const piece of this.#source.read(start, end)) {
       while (reading.ahead >= WINDOW && this.#readings.has(id)) {
         await new Promise<void>((resolve) => {
           reading.wake = resolve;
         });
       }
       if (!this.#readings.has(id)) return;
-      reading.ahead += bytes.length;
-      this.#send({ type: "piece", id, bytes }, own || givenAway);
+      reading.ahead += piece.length;
+      this.#send({ type: "piece", id, bytes: piece });
     }
     if (this.#readings.delete(id)) {
       this.#worker.postMessage({ type: "end", id } satisfies RangeReply);
     }
   }
 
-  #send(reply: RangeReply & { type: "piece" }, own: boolean): void {
+  #send(reply: RangeReply & { type: "piece" }): void {
     const { buffer, byteLength } = reply.bytes;
     const alone = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
-    this.#worker.postMessage(reply, own && alone ? [buffer] : []);
-  }
-}
-
-/** Large pieces as they come; small ones in blocks, whose memory is the reader's. */
-async function* inBlocks(
-  pieces: AsyncIterable<Uint8Array>,
-  length: number,
-): AsyncGenerator<{ readonly bytes: Uint8Array; readonly own: boolean }> {
-  let left = length;
-  let block = Buffer.alloc(0);
-  let filled = 0;
-  for await (const piece of pieces) {
-    if (filled === 0 && piece.length >= LARGE) {
-      left -= piece.length;
-      yield { bytes: piece, own: false };
-      continue;
-    }
-    for (let at = 0; at < piece.length; ) {
-      if (filled === 0) block = Buffer.allocUnsafeSlow(Math.min(BLOCK, left));
-      const part = piece.subarray(at, at + block.length - filled);
-      block.set(part, filled);
-      filled += part.length;
-      at += part.length;
-      if (filled < block.length) continue;
-      left -= filled;
-      filled = 0;
-      yield { bytes: block, own: true };
-    }
+    const detachable = this.#source.givesAway === true && alone;
+    this.#worker.postMessage(reply, detachable ? [buffer] : []);
   }
 }
 

@@ -15,6 +15,7 @@ import {
   scrubber,
 } from "./backup-api-answers.ts";
 import { filePieces } from "./file-pieces.ts";
+import { inBlocks } from "./in-blocks.ts";
 import { parseListing } from "./listing-json.ts";
 import { checkObjectName, encodeObjectPath } from "./object-name.ts";
 import { type Environment, proxyFor } from "./proxy.ts";
@@ -282,7 +283,9 @@ export class BackupApiStore implements Store {
       answer.body.on("error", () => {}).destroy();
       throw error;
     }
-    for await (const piece of answer.body as AsyncIterable<Uint8Array>) {
+    const { end, position } = download;
+    const coming = end === undefined ? undefined : skip + end - position;
+    for await (const piece of inBlocks(answer.body as AsyncIterable<Uint8Array>, coming)) {
       const dropped = Math.min(skip, piece.length);
       skip -= dropped;
       if (download.end !== undefined && piece.length - dropped > download.end - download.position) {
