@@ -36,7 +36,11 @@ const { identity, recipient } = await generateIdentity();
 const keyFile = join(work, "key.txt");
 writeFileSync(keyFile, `${identity}\n`, { mode: 0o600 });
 mkdirSync(join(work, "server"));
-const server = await startServerProcess({ tls: true, dataDir: join(work, "server") });
+const server = await startServerProcess({
+  tls: true,
+  dataDir: join(work, "server"),
+  built: true,
+});
 const bench: Bench = { work, server, identity, recipient, keyFile };
 const rounds = Number(values.rounds);
 const sections: string[] = [];
