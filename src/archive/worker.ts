@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { parentPort, type TransferListItem, Worker } from "node:worker_threads";
+import { parentPort, type TransferListItem, Worker, workerData } from "node:worker_threads";
 
 type WorkerName = "pack-worker" | "archive-worker" | "restore-worker" | "file-worker";
 
@@ -12,9 +12,11 @@ const ahead = new Map<string, Worker>();
 /**
  * Starts a worker before its work is known, so that it is ready by then: a thread's start takes as
  * long as that of a program. One that gets no work does not keep the process from ending.
+ *
+ * @param next what this worker will start itself, and is to start ahead too.
  */
-export function startAhead(name: WorkerName): void {
-  const worker = create(name);
+export function startAhead(name: WorkerName, next?: WorkerName): void {
+  const worker = create(name, next);
   worker.unref();
   // Whoever starts the work starts it anew, and hears of what is wrong.
   worker.on("error", () => ahead.delete(name));
@@ -37,6 +39,7 @@ export function startWorker(
 
 /** In a worker: the work it was started for. */
 export async function received<T>(): Promise<T> {
+  if (typeof workerData === "string") startAhead(workerData as WorkerName);
   const [work] = await once(parentPort!, "message");
   return work;
 }
@@ -45,8 +48,8 @@ export async function received<T>(): Promise<T> {
  * The worker whose file lies beside this one: source when run from source, built when run from a
  * build. Options of the process's own command line, meant for its main script, are not its.
  */
-function create(name: WorkerName): Worker {
+function create(name: WorkerName, next?: WorkerName): Worker {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const url = new URL(`./${name}.${extension}`, import.meta.url);
-  return new Worker(url, { resourceLimits: LIMITS, execArgv: [] });
+  return new Worker(url, { resourceLimits: LIMITS, execArgv: [], workerData: next });
 }

@@ -20,7 +20,7 @@ import { addServe } from "./commands/serve.ts";
 import { addShow } from "./commands/show.ts";
 import { addSnapshot } from "./commands/snapshot.ts";
 import { addVerify } from "./commands/verify.ts";
-import type { Context, GlobalOptions } from "./context.ts";
+import type { Context, GlobalOptions, Start } from "./context.ts";
 import { EXIT_CODES_IN_WORDS } from "./exit-codes.ts";
 
 const ENVIRONMENT = `Environment:
@@ -42,10 +42,40 @@ const EXAMPLES = `Examples:
   restbackup verify --name website --max-age 26h
   RESTBACKUP_ACCESS_URL=https://USERNAME:PASSWORD@HOST/ restbackup backup ~/website --key-file key.txt`;
 
-/** The whole command line, with nothing loaded yet that only some commands need. */
+/** Subcommands, in the order help shows them. */
+const COMMANDS: Readonly<Record<string, (program: Command, start: Start) => void>> = {
+  backup: addBackup,
+  snapshot: addSnapshot,
+  rebuild: addRebuild,
+  list: addList,
+  show: addShow,
+  cat: addCat,
+  diff: addDiff,
+  restore: addRestore,
+  verify: addVerify,
+  put: addPut,
+  get: addGet,
+  "encrypt-and-put": addEncryptAndPut,
+  "get-and-decrypt": addGetAndDecrypt,
+  keygen: addKeygen,
+  passphrase: addPassphrase,
+  serve: addServe,
+  account: addAccount,
+  check: addCheck,
+  clock: addClock,
+  completion: addCompletion,
+};
+
+/**
+ * The whole command line, with nothing loaded yet that only some commands need.
+ *
+ * @param only the name of a subcommand, if the first argument is one: to make all of them takes some
+ * milliseconds more, which a short command feels.
+ */
 export function buildProgram(
   begin: (options: GlobalOptions, ifStopped: string | undefined) => Context,
   print: (help: string) => void = (help) => void process.stdout.write(help),
+  only?: string,
 ): Command {
   const program = new Command("restbackup")
     .description("Encrypted backups that are never replaced, and come back identical.")
@@ -74,25 +104,12 @@ export function buildProgram(
     )
     .addHelpText("after", `\n${EXAMPLES}\n\n${ENVIRONMENT}\n\n${EXIT_CODES_IN_WORDS}`);
   const start = (ifStopped?: string) => begin(program.opts<GlobalOptions>(), ifStopped);
-  addBackup(program, start);
-  addSnapshot(program, start);
-  addRebuild(program, start);
-  addList(program, start);
-  addShow(program, start);
-  addCat(program, start);
-  addDiff(program, start);
-  addRestore(program, start);
-  addVerify(program, start);
-  addPut(program, start);
-  addGet(program, start);
-  addEncryptAndPut(program, start);
-  addGetAndDecrypt(program, start);
-  addKeygen(program, start);
-  addPassphrase(program, start);
-  addServe(program, start);
-  addAccount(program, start);
-  addCheck(program, start);
-  addClock(program, start);
-  addCompletion(program, start);
+  const wanted = only === undefined || !Object.hasOwn(COMMANDS, only) ? undefined : COMMANDS[only];
+  // Completion tells of all.
+  if (wanted === undefined || wanted === addCompletion) {
+    for (const add of Object.values(COMMANDS)) add(program, start);
+  } else {
+    wanted(program, start);
+  }
   return program;
 }

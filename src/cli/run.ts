@@ -33,9 +33,10 @@ export async function run(args: readonly string[]): Promise<void> {
     const onHangup = (listener: () => void) => interruption.onHangup(listener);
     return { options, env, cwd: currentFolder(), output, signal, onHangup };
   };
-  const program = buildProgram(begin, (text) => {
+  const print = (text: string) => {
     help += text;
-  });
+  };
+  const program = buildProgram(begin, print, args[0]);
   try {
     await parse(program, args);
     await output.write(help);

@@ -53,7 +53,7 @@ const [openFd, readFd] = [promisify(openCallback), promisify(readCallback)];
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 /** Of opening with these: nothing is there, or a link, or a socket. */
 const NO_OBJECT = ["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"];
-const READ_BYTES = 1024 * 1024;
+const READ_BYTES = 2 * 1024 * 1024;
 /** Six for each byte of the longest name, where JSON escapes it, and what else there is. */
 const MOST_RECORD_BYTES = 8 * 1024;
 const LIST_BATCH = 64;

@@ -1,0 +1,1 @@
+import{a as e}from"./chunk-R4NR6YGM.js";import"./chunk-WKKLSEHR.js";function t(r){if(r.includes("--help")||r.includes("-h"))return;let[o]=r;o==="backup"?(e("pack-worker"),e("archive-worker")):o==="restore"?e("restore-worker","file-worker"):o==="verify"&&e("restore-worker")}export{t as startThreads};

@@ -1,1 +1,0 @@
-import{a as r}from"./chunk-IR4I32VV.js";import"./chunk-WKKLSEHR.js";function i(e){if(e.includes("--help")||e.includes("-h"))return;let[o]=e;o==="backup"?(r("pack-worker"),r("archive-worker")):o==="restore"&&r("restore-worker")}export{i as startThreads};
