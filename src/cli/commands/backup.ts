@@ -40,8 +40,10 @@ Examples:
 async function run(context: Context, paths: readonly string[], flags: Flags): Promise<void> {
   const { output, cwd, signal } = context;
   const name = flags.name ?? defaultName(paths, cwd);
+  // While the store is opened.
+  const loading = import("../../operations/backup.ts");
   await storeBackup(context, { name, flags }, async (how) => {
-    const { backup } = await import("../../operations/backup.ts");
+    const { backup } = await loading;
     output.notice(`Backing up to ${how.store.description}`);
     return backup({
       ...how,

@@ -72,6 +72,8 @@ async function run(context: Context, given: string | undefined, flags: Flags): P
   }
   const { parseSize } = await import("../../operations/units.ts");
   const maxBytes = flags.maxSize === undefined ? undefined : parseSize(flags.maxSize);
+  // While the store is opened.
+  const loading = import("../../operations/restore.ts");
   const reading = await openReading(context, given, flags);
   try {
     const { entry, to } = target(context, reading, flags);
@@ -83,7 +85,7 @@ async function run(context: Context, given: string | undefined, flags: Flags): P
       await restoreOlder(context, reading, { ...flags, to, maxBytes });
       return;
     }
-    const restore = await restorer(context, reading, flags);
+    const restore = await restorer(context, reading, flags, loading);
     output.notice(`Restoring from ${reading.store.description}`);
     const begun = performance.now();
     const result = await restore({
@@ -112,10 +114,11 @@ async function restorer(
   context: Context,
   reading: Reading,
   { fallback }: Flags,
+  loading: Promise<typeof import("../../operations/restore.ts")>,
 ): Promise<(options: RestoreOptions) => Promise<RestoreResult>> {
   if (fallback !== true) {
     await warnOfIncomplete(context, reading);
-    return (await import("../../operations/restore.ts")).restore;
+    return (await loading).restore;
   }
   const { restoreWithFallback } = await import("../../operations/fallback.ts");
   return ({ entry: _, ...options }) =>
