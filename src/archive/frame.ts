@@ -133,7 +133,8 @@ export async function takeContent(frame: Buffer, size: number): Promise<Buffer> 
 
 /** Undefined for a frame that is not just as {@link storedFrame} makes it, which is left as it is. */
 function storedContent(frame: Buffer, size: number): Buffer | undefined {
-  if (size === 0 || frame.length !== storedLength(size)) return undefined;
+  if (size === 0 || size > MAX_FRAME_SIZE) return undefined;
+  if (frame.length !== storedLength(size)) return undefined;
   if (frame.readUInt32LE(0) !== ZSTD_MAGIC || frame[4] !== STORED_DESCRIPTOR) return undefined;
   if (frame.readUInt32LE(5) !== size) return undefined;
   for (let from = 0; from < size; from += BLOCK_MAX) {

@@ -21,6 +21,7 @@ export type RangeReply =
 const WINDOW = 4 * 2 ** 20;
 /** Bytes taken that are told of together: each message has the threads change places. */
 const TOLD = WINDOW / 2;
+
 interface Reading {
   /** Bytes sent and not taken yet, as far as is known. */
   ahead: number;

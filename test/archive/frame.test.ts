@@ -72,6 +72,21 @@ describe("a frame", () => {
       expect(await outcome(takeContent(Buffer.concat(frame), size))).toBe(true);
     });
 
+    it("is refused where it is longer than the format allows", async () => {
+      const long = 2 ** 26 + 1;
+      const header = Buffer.from("28b52ffda000000000", "hex");
+      header.writeUInt32LE(long, 5);
+      const frame = [header];
+      for (let from = 0; from < long; from += 2 ** 17) {
+        const length = Math.min(2 ** 17, long - from);
+        const block = Buffer.alloc(3 + length);
+        block.writeUIntLE((length << 3) | (from + length === long ? 1 : 0), 0, 3);
+        frame.push(block);
+      }
+      const reading = takeContent(Buffer.concat(frame), long);
+      await expect(reading).rejects.toThrow("the format allows 64 MiB");
+    });
+
     it("is refused or read as zstd does it with any bit of its headers changed", async () => {
       const frame = await compressFrame(content, 3);
       const blocks = [9, 12 + 2 ** 17, 15 + 2 ** 18];
