@@ -53,7 +53,10 @@ const [openFd, readFd] = [promisify(openCallback), promisify(readCallback)];
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 /** Of opening with these: nothing is there, or a link, or a socket. */
 const NO_OBJECT = ["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"];
+/** Read at once of an object that is being read: few reads, since each wakes a thread. */
 const READ_BYTES = 2 * 1024 * 1024;
+/** Read at once to digest an object, which a server may do of several. */
+const DIGEST_BYTES = 512 * 1024;
 /** Six for each byte of the longest name, where JSON escapes it, and what else there is. */
 const MOST_RECORD_BYTES = 8 * 1024;
 const LIST_BATCH = 64;
@@ -476,7 +479,7 @@ export class DirectoryStore implements Store {
     await using handle = await this.#openObject(name);
     const before = sizeAndTime(await handle.stat());
     for await (const piece of handle.createReadStream({
-      highWaterMark: READ_BYTES,
+      highWaterMark: DIGEST_BYTES,
       autoClose: false,
       ...(signal === undefined ? {} : { signal }),
     })) {

@@ -2,7 +2,7 @@
 const BLOCK = 512 * 2 ** 10;
 /** Pieces that are handed on as they are. */
 const LARGE = BLOCK / 2;
-/** What came is not held back for longer, so that a slow line shows what it does. */
+/** What came is not held back for longer while more comes, so that a slow line shows what it does. */
 const LONGEST_MS = 100;
 
 /**

@@ -46,6 +46,27 @@ describe.concurrent("before any work", () => {
     expect((await world.run(["--version"], { node })).code).toBe(0);
   });
 
+  test("a command is made by its name alone, as it is among all of them", () => {
+    const program = (only?: string) =>
+      buildProgram(
+        () => {
+          throw new Error("help does no work");
+        },
+        undefined,
+        only,
+      );
+    const all = program().commands;
+    for (const command of all) {
+      const name = command.name();
+      const alone = program(name).commands;
+      // A completion script tells of all.
+      if (name !== "completion") expect(alone.map((one) => one.name())).toEqual([name]);
+      const found = alone.find((one) => one.name() === name);
+      expect(found?.helpInformation()).toBe(command.helpInformation());
+    }
+    expect(program("toString").commands).toHaveLength(all.length);
+  });
+
   test("every command has help with examples, and every option is explained", () => {
     const program = buildProgram(() => {
       throw new Error("help does no work");

@@ -1,0 +1,1 @@
+import{g as a,h as b}from"./chunk-NAZQRKNG.js";import"./chunk-VAU73LGL.js";import"./chunk-6SQZUOLQ.js";import"./chunk-OVS5G445.js";import"./chunk-FVL26SAF.js";import"./chunk-HQAFKL2P.js";import"./chunk-WKKLSEHR.js";export{b as DirectoryStore,a as openDirectoryStore};
